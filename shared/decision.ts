@@ -1,0 +1,87 @@
+import type { Json, JsonObject } from './json.ts';
+import type { Reason } from './reasons.ts';
+
+/**
+ * One AWS call as plain data: `call` is the AWS operation's name, `params` its own parameters.
+ * The same object is what dry run lists, what the ledger records and what `act.ts` executes.
+ */
+export interface Call<Name extends string = string, Params extends object = object> {
+  readonly call: Name;
+  readonly params: Params;
+}
+
+/** A budget an act spends from. Attempts are counted, taken before acting, never given back. */
+export interface Spend {
+  /** Name of the budget, usually the AWS operation it counts. */
+  readonly budget: string;
+  /** Attempts allowed per rolling window. */
+  readonly limit: number;
+  /** Length of the rolling window, ms. */
+  readonly windowMs: number;
+  /** Attempts this act must leave untouched for more urgent ones. */
+  readonly keep: number;
+}
+
+interface Explained {
+  /** Stable code from the catalogue in `shared/reasons.ts`. */
+  readonly reason: Reason;
+  /** One sentence a person can act on, with the numbers the decision rests on. */
+  readonly why: string;
+  /** Function-specific facts to find again at the next decision on this resource (replaces what was remembered). */
+  readonly remember?: JsonObject;
+}
+
+/** Do these calls, in this order. */
+export interface Act<C extends Call = Call> extends Explained {
+  readonly kind: 'act';
+  readonly calls: readonly C[];
+  readonly spends?: readonly Spend[];
+  /** The act needs at least this long since the last act on the same resource, ms. */
+  readonly coolDownMs: number;
+  /** When to verify, ms from now. */
+  readonly followUpMs: number;
+  /** True where the previous step was known not to be the last: acting again is then no failed verification. */
+  readonly planned?: boolean;
+}
+
+/** Nothing to do; closes an open incident. */
+export interface Skip extends Explained {
+  readonly kind: 'skip';
+}
+
+/** A person must look; ends the incident, because somebody was told. */
+export interface Escalate extends Explained {
+  readonly kind: 'escalate';
+  /** The exact command or change that a person would approve. */
+  readonly advice?: string;
+}
+
+/** Not now; look again at `until` (epoch ms). Keeps or opens the incident. */
+export interface Defer extends Explained {
+  readonly kind: 'defer';
+  readonly until: number;
+}
+
+/** The closed union every `decide.ts` returns. */
+export type Decision<C extends Call = Call> = Act<C> | Skip | Escalate | Defer;
+export type DecisionKind = Decision['kind'];
+
+/** Only what a function returns from its handler; the pipeline builds it. */
+export interface Outcome {
+  /** ARN of the resource the event concerns. */
+  readonly resource: string;
+  readonly decision: DecisionKind;
+  readonly reason: Reason;
+  readonly why: string;
+  readonly actions: readonly OutcomeAction[];
+  readonly dryRun: boolean;
+  readonly incidentId: string | null;
+  readonly advice?: string;
+}
+
+export interface OutcomeAction {
+  readonly call: string;
+  readonly params: Json;
+  /** Present where the call was made and failed: the AWS error's name and message. */
+  readonly error?: string;
+}

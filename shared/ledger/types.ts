@@ -1,0 +1,122 @@
+import type { Call, DecisionKind, OutcomeAction, Spend } from '../decision.ts';
+import type { Json, JsonObject } from '../json.ts';
+import type { Reason } from '../reasons.ts';
+
+export type Mode = 'off' | 'dry-run' | 'on';
+
+/** A resource as one function sees it: the ledger's unit of exclusion. */
+export interface ResourceKey {
+  /** Function folder name, e.g. `reshard-kinesis`. */
+  readonly fn: string;
+  /** ARN. */
+  readonly resource: string;
+}
+
+/** Exclusive right to act on a resource. Every write of the holder carries `fence`. All times are epoch ms. */
+export interface Lease {
+  readonly owner: string;
+  readonly until: number;
+  /** Grows by one with every lease ever granted on the resource. */
+  readonly fence: number;
+}
+
+/** What was about to be done; visible until its result is recorded, so that a crash in between leaves a trace. */
+export interface Intent {
+  /** Key of the history record that will hold the result. */
+  readonly recordId: string;
+  readonly incidentId: string;
+  readonly at: number;
+  readonly reason: Reason;
+  readonly why: string;
+  readonly calls: readonly Call[];
+  readonly owner: string;
+  readonly fence: number;
+}
+
+/** Trouble that is being seen to; open until the facts say it is fixed, or a person is told. */
+export interface Incident {
+  readonly id: string;
+  readonly openedAt: number;
+  /** What woke us, for a person: alarm ARN, `tick`, task ARN... */
+  readonly cause: string;
+  /** Acts so far. */
+  readonly steps: number;
+  /** Verifications in a row that found the trouble persisting after an act. */
+  readonly failedVerifications: number;
+  /** Number of the follow-up that is expected next; any other is a duplicate or superseded. */
+  readonly check: number;
+  readonly nextCheckAt: number;
+  readonly lastReason: Reason;
+}
+
+export interface Hold {
+  readonly reason: string;
+  readonly since: number;
+  /** `reflex`, or who asked for it. */
+  readonly by: string;
+}
+
+/** Everything the ledger knows of one resource: one item, changed only by compare-and-swap on `version`. */
+export interface ResourceState extends ResourceKey {
+  /** 0: not yet stored. */
+  readonly version: number;
+  readonly fence: number;
+  readonly lease?: Lease;
+  /** Occurrence key -> when it was acted on or taken into an incident. Kept 15 days: SQS keeps a message at most 14. */
+  readonly seen: Readonly<Record<string, number>>;
+  /** Budget name -> times of the attempts inside its window. */
+  readonly attempts: Readonly<Record<string, readonly number[]>>;
+  readonly lastActAt?: number;
+  readonly hold?: Hold;
+  readonly intent?: Intent;
+  readonly incident?: Incident;
+  /** Function-specific memory, from `Decision.remember`. */
+  readonly remembered?: JsonObject;
+  /** Notification key -> when it was last sent (a repeated finding is told once a day). */
+  readonly notified: Readonly<Record<string, number>>;
+}
+
+/** One read for all ledger-backed guards. */
+export interface LedgerView {
+  readonly modes: { readonly global?: Mode; readonly fn?: Mode };
+  readonly states: ReadonlyMap<string, ResourceState>;
+  /** Resource -> when this function last acted on it; for the correlated-failure guard. */
+  readonly pulse: ReadonlyMap<string, number>;
+}
+
+/** What `take` needs to grant a lease and record the intent in the same write. */
+export interface TakeRequest {
+  readonly owner: string;
+  readonly leaseMs: number;
+  readonly occurrences: readonly string[];
+  readonly spends: readonly Spend[];
+  readonly coolDownMs: number;
+  /** Opens this incident where none is open. */
+  readonly incident: { readonly id: string; readonly cause: string };
+  readonly intent: Pick<Intent, 'recordId' | 'reason' | 'why' | 'calls'>;
+}
+
+export type Refusal =
+  | { readonly reason: 'held' | 'duplicate' }
+  | { readonly reason: 'lease-held' | 'cool-down' | 'budget-exhausted'; readonly until: number };
+
+/** One line of a resource's history: the answer to "why did it do that at 03:12?". */
+export interface HistoryRecord extends ResourceKey {
+  /** Sorts by time: `<ISO time>#<suffix>`. */
+  readonly recordId: string;
+  readonly at: number;
+  readonly incidentId: string | null;
+  readonly trigger: string;
+  readonly cause: string;
+  readonly decision: DecisionKind;
+  readonly reason: Reason;
+  readonly why: string;
+  readonly advice?: string;
+  readonly mode: Mode;
+  readonly dryRun: boolean;
+  readonly actions: readonly OutcomeAction[];
+  readonly facts: Json;
+  readonly traceId?: string;
+  /** Present where an intent's result is not known: the invocation ended in between. */
+  readonly unresolved?: boolean;
+}
