@@ -38,8 +38,8 @@ export interface Act<C extends Call = Call> extends Explained {
   readonly spends?: readonly Spend[];
   /** The act needs at least this long since the last act on the same resource, ms. */
   readonly coolDownMs: number;
-  /** When to verify, ms from now. */
-  readonly followUpMs: number;
+  /** When to verify, ms from now; absent: the stack's FollowUpSeconds. */
+  readonly followUpMs?: number;
   /** True where the previous step was known not to be the last: acting again is then no failed verification. */
   readonly planned?: boolean;
 }

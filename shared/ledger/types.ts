@@ -49,6 +49,9 @@ export interface Incident {
   readonly lastReason: Reason;
 }
 
+/** Which look at which incident this is. Each runs once: the incident expects exactly one. An `Incident` is its own present check. */
+export type Check = Pick<Incident, 'id' | 'check'>;
+
 export interface Hold {
   readonly reason: string;
   readonly since: number;
@@ -88,7 +91,10 @@ export interface LedgerView {
 export interface TakeRequest {
   readonly owner: string;
   readonly leaseMs: number;
+  /** Refused when all of them were seen before. Empty where `check` names what woke us. */
   readonly occurrences: readonly string[];
+  /** Set by follow-ups and sweeps: the look at the open incident that decided on this act. */
+  readonly check?: Check;
   readonly spends: readonly Spend[];
   readonly coolDownMs: number;
   /** Opens this incident where none is open. */
@@ -96,8 +102,38 @@ export interface TakeRequest {
   readonly intent: Pick<Intent, 'recordId' | 'reason' | 'why' | 'calls'>;
 }
 
+/** How an act ended, for its incident. */
+export interface Settlement {
+  readonly reason: Reason;
+  /** When the follow-up is due. */
+  readonly nextCheckAt: number;
+  /** Verifications in a row that found the trouble persisting, this one included. */
+  readonly failedVerifications: number;
+}
+
+/** A decision to look again later. */
+export interface Deferral {
+  readonly occurrences: readonly string[];
+  /** Opens this incident where none is open. */
+  readonly incident: { readonly id: string; readonly cause: string };
+  readonly reason: Reason;
+  readonly until: number;
+}
+
+/** Operating mode of one function, or of all (`*`), and who set it. */
+export interface ModeSetting {
+  readonly scope: string;
+  readonly mode: Mode;
+  readonly by: string;
+  readonly at: number;
+}
+
+/**
+ * Why a transition does not happen. `until`: when the same request could be granted (epoch ms).
+ * `superseded`: the incident has moved on. `intent-unresolved`: a crashed predecessor's intent must be abandoned first.
+ */
 export type Refusal =
-  | { readonly reason: 'held' | 'duplicate' }
+  | { readonly reason: 'held' | 'duplicate' | 'superseded' | 'intent-unresolved' }
   | { readonly reason: 'lease-held' | 'cool-down' | 'budget-exhausted'; readonly until: number };
 
 /** One line of a resource's history: the answer to "why did it do that at 03:12?". */

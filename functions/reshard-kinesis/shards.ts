@@ -1,0 +1,68 @@
+import type { Shard, ShardLoad } from './facts.ts';
+
+/** Hash keys are 128-bit: 2^127 does not survive a Number. */
+const range = (shard: Shard): { start: bigint; end: bigint } => ({
+  start: BigInt(shard.startingHashKey),
+  end: BigInt(shard.endingHashKey),
+});
+
+/**
+ * Where to split a shard into two equal halves; null where it is too narrow.
+ * Kinesis wants the key greater than one plus the start and less than the end.
+ */
+export const midpoint = (shard: Shard): string | null => {
+  const { start, end } = range(shard);
+  const middle = start + (end - start + 1n) / 2n;
+  return middle > start + 1n && middle < end ? middle.toString() : null;
+};
+
+export const adjacent = (left: Shard, right: Shard): boolean => range(left).end + 1n === range(right).start;
+
+/** Numeric order of hash ranges; as text, "10" sorts before "9". */
+export const byHashKey = (a: Shard, b: Shard): number => {
+  const difference = BigInt(a.startingHashKey) - BigInt(b.startingHashKey);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+};
+
+/** A child that kept this share of its parent's load makes the split one-sided. */
+const ONE_SIDED = 0.9;
+
+/**
+ * One-sided splits in a row that led to this shard: 0 where its parent was not split by us or the load did divide.
+ * Two mean that one partition key carries the load, and no split will part it.
+ */
+export const oneSidedSplits = (
+  shard: Shard,
+  shards: readonly Shard[],
+  loads: Readonly<Record<string, ShardLoad>>,
+  splits: Readonly<Record<string, number>>,
+): number => {
+  const before = shard.parentId === null ? undefined : splits[shard.parentId];
+  const sibling = shards.find((other) => other.id !== shard.id && other.parentId === shard.parentId);
+  if (before === undefined || sibling === undefined) return 0;
+  const own = loads[shard.id]?.now ?? 0;
+  const both = own + (loads[sibling.id]?.now ?? 0);
+  return both > 0 && own / both >= ONE_SIDED ? before + 1 : 0;
+};
+
+/**
+ * Disjoint pairs of neighbours whose joint load stays within `cap`, coldest first, at most `want` of them.
+ * Left to right takes the most pairs a line of shards can give.
+ */
+export const coldPairs = (
+  shards: readonly Shard[],
+  load: (shard: Shard) => number,
+  cap: number,
+  want: number,
+): [Shard, Shard][] => {
+  const pairs: [Shard, Shard][] = [];
+  for (let i = 0; i + 1 < shards.length; i++) {
+    const [left, right] = [shards[i], shards[i + 1]];
+    if (left && right && adjacent(left, right) && load(left) + load(right) <= cap) {
+      pairs.push([left, right]);
+      i++;
+    }
+  }
+  const joint = ([left, right]: [Shard, Shard]) => load(left) + load(right);
+  return pairs.sort((a, b) => joint(a) - joint(b)).slice(0, want);
+};

@@ -1,0 +1,17 @@
+import { client } from './client.ts';
+
+export interface TopicMessage {
+  /** ASCII, at most 100 characters, no line break (SNS). */
+  readonly subject: string;
+  /** JSON text: a message per protocol, at least `default`; at most 256 KB as a whole (SNS). */
+  readonly message: string;
+}
+
+/** Publishes one message with its own text per protocol; gives the message id. Throws what SNS throws. */
+export async function publish(topicArn: string, { subject, message }: TopicMessage): Promise<string> {
+  const { PublishCommand, SNSClient } = await import('@aws-sdk/client-sns');
+  const { MessageId } = await client(SNSClient).send(
+    new PublishCommand({ TopicArn: topicArn, Subject: subject, Message: message, MessageStructure: 'json' }),
+  );
+  return MessageId ?? '';
+}

@@ -1,0 +1,54 @@
+import { client } from './client.ts';
+
+/** SQS delays a message at most 15 minutes. */
+export const maxDelaySeconds = 900;
+
+export interface QueueMessage {
+  readonly body: string;
+  /** A longer delay than SQS allows is cut to 15 minutes: the message must say itself when it is due. */
+  readonly delaySeconds: number;
+}
+
+export interface SendFailure {
+  /** Index into the messages that were given. */
+  readonly index: number;
+  readonly message: string;
+}
+
+/** Sends one message; gives its id. Throws what SQS throws. */
+export async function send(queueUrl: string, { body, delaySeconds }: QueueMessage): Promise<string> {
+  const { SendMessageCommand, SQSClient } = await import('@aws-sdk/client-sqs');
+  const { MessageId } = await client(SQSClient).send(
+    new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body, DelaySeconds: allowed(delaySeconds) }),
+  );
+  return MessageId ?? '';
+}
+
+/** Sends any number of messages, ten a call (SQS). Never throws: gives those that were not sent, in order. */
+export async function sendBatch(queueUrl: string, messages: readonly QueueMessage[]): Promise<SendFailure[]> {
+  const { SendMessageBatchCommand, SQSClient } = await import('@aws-sdk/client-sqs');
+  const entries = messages.map(({ body, delaySeconds }, index) => ({
+    Id: String(index),
+    MessageBody: body,
+    DelaySeconds: allowed(delaySeconds),
+  }));
+  const failures: SendFailure[] = [];
+  for (let start = 0; start < entries.length; start += 10) {
+    const batch = entries.slice(start, start + 10);
+    try {
+      const { Failed = [] } = await client(SQSClient).send(
+        new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: batch }),
+      );
+      for (const { Id, Code, Message } of Failed) {
+        failures.push({ index: Number(Id), message: Message === undefined ? `${Code}` : `${Code}: ${Message}` });
+      }
+    } catch (error) {
+      for (const { Id } of batch) failures.push({ index: Number(Id), message: String(error) });
+    }
+  }
+  return failures.sort((a, b) => a.index - b.index);
+}
+
+function allowed(seconds: number): number {
+  return Math.min(maxDelaySeconds, Math.max(0, Math.ceil(seconds)));
+}

@@ -1,0 +1,78 @@
+import {
+  parseAlarmInvocation,
+  parseAlarmNotification,
+  parseAlarmStateChange,
+} from './cloudwatch-alarm-state-change.ts';
+import type { Message } from './envelope.ts';
+import { BrokenMessage, type Parsed } from './event.ts';
+import { type Fields, isObject, kindOf } from './fields.ts';
+import { parseFollowUp } from './reflex-follow-up.ts';
+import { parseTick } from './reflex-tick.ts';
+
+/** @throws BrokenMessage for a body of its kind that is not as it should be. */
+type Parser = (body: Fields, message: Message) => Parsed;
+
+/** source -> detail-type -> parser. */
+const kinds: ReadonlyMap<string, ReadonlyMap<string, Parser>> = new Map([
+  [
+    'aws.cloudwatch',
+    new Map<string, Parser>([
+      ['CloudWatch Alarm State Change', parseAlarmStateChange],
+      ['CloudWatch Alarm Configuration Change', notForUs('alarm-configuration-change')],
+      ['CloudWatch Alarm Contributor State Change', notForUs('alarm-contributor-state-change')],
+    ]),
+  ],
+  [
+    'reflex',
+    new Map<string, Parser>([
+      ['Tick', parseTick],
+      ['Follow-up', parseFollowUp],
+    ]),
+  ],
+]);
+
+/** What carries no detail-type is known by its fields. */
+const shapes: readonly { readonly field: string; readonly values?: readonly string[]; readonly parser: Parser }[] = [
+  { field: 'alarmData', parser: parseAlarmInvocation },
+  { field: 'alarmArn', parser: parseAlarmInvocation },
+  { field: 'AlarmName', parser: parseAlarmNotification },
+  { field: 'AlarmArn', parser: parseAlarmNotification },
+  { field: 'NewStateValue', parser: parseAlarmNotification },
+  {
+    field: 'Type',
+    values: ['SubscriptionConfirmation', 'UnsubscribeConfirmation'],
+    parser: notForUs('sns-subscription-confirmation'),
+  },
+  { field: 'Event', values: ['autoscaling:TEST_NOTIFICATION', 's3:TestEvent'], parser: notForUs('test-notification') },
+];
+
+/** An event, not for us (and why), or broken (and which field). Pure; never throws. */
+export function parse(message: Message): Parsed {
+  try {
+    const { body } = message;
+    if (body instanceof BrokenMessage) throw body;
+    if (!isObject(body)) throw new BrokenMessage('message', 'an object', kindOf(body));
+    return parserFor(body)(body, message);
+  } catch (error) {
+    if (error instanceof BrokenMessage) return { kind: 'broken', error };
+    throw error;
+  }
+}
+
+function parserFor(body: Fields): Parser {
+  const { source, 'detail-type': detailType } = body;
+  if (detailType === undefined) {
+    const shape = shapes.find(({ field, values }) =>
+      values ? values.some((value) => value === body[field]) : body[field] !== undefined,
+    );
+    if (shape) return shape.parser;
+  }
+  if (typeof source !== 'string') throw new BrokenMessage('source', 'a string', kindOf(source));
+  if (typeof detailType !== 'string') throw new BrokenMessage('detail-type', 'a string', kindOf(detailType));
+  const ofSource = kinds.get(source);
+  return ofSource?.get(detailType) ?? notForUs(ofSource ? 'unknown-detail-type' : 'unknown-source');
+}
+
+function notForUs(reason: string): Parser {
+  return () => ({ kind: 'not-for-us', reason });
+}

@@ -1,0 +1,6 @@
+import { defer, type Guard, time } from './guard.ts';
+
+export const coolDown: Guard = ({ refusal }) =>
+  refusal?.reason === 'cool-down'
+    ? defer('cool-down', refusal.until, `The last act is too recent; looked at again at ${time(refusal.until)}.`)
+    : undefined;

@@ -1,0 +1,44 @@
+import { budget } from './budget.ts';
+import { coolDown } from './cool-down.ts';
+import { correlatedFailure } from './correlated-failure.ts';
+import { duplicate } from './duplicate.ts';
+import { freeze } from './freeze.ts';
+import type { Guard, GuardContext, Stop } from './guard.ts';
+import { hold } from './hold.ts';
+import { lease } from './lease.ts';
+import { mode } from './mode.ts';
+import { nativeAutoscaler } from './native-autoscaler.ts';
+import { optIn } from './opt-in.ts';
+import { staleFacts } from './stale-facts.ts';
+
+/** May Reflex look at this resource at all? Asked before anything is decided. */
+const entrance: readonly Guard[] = [optIn, mode];
+
+/** May this act happen now? Asked before every act, in this order. */
+const brakes: readonly Guard[] = [
+  freeze,
+  staleFacts,
+  nativeAutoscaler,
+  correlatedFailure,
+  hold,
+  duplicate,
+  coolDown,
+  budget,
+  lease,
+];
+
+/** What the ledger alone can refuse; asked again when taking the lease lost a race. */
+const ledgerBacked: readonly Guard[] = [hold, duplicate, coolDown, budget, lease];
+
+const first = (guards: readonly Guard[], context: GuardContext): Stop | undefined => {
+  for (const guard of guards) {
+    const stop = guard(context);
+    if (stop !== undefined) return stop;
+  }
+  return undefined;
+};
+
+export const admit = (context: GuardContext): Stop | undefined => first(entrance, context);
+/** @throws GuardError where a guard could not be read. */
+export const restrain = (context: GuardContext): Stop | undefined => first(brakes, context);
+export const refused = (context: GuardContext): Stop | undefined => first(ledgerBacked, context);

@@ -1,0 +1,318 @@
+import type { Json } from '../json.ts';
+import type { HistoryRecord } from '../ledger/types.ts';
+import { reasons } from '../reasons.ts';
+import { type Log, redact } from './logging.ts';
+
+export interface NotificationContext {
+  readonly version: string;
+  readonly region: string;
+  readonly account: string;
+  /** When Reflex looks at the resource again by itself, epoch ms; null: when the next event or sweep says so. */
+  readonly nextCheckAt: number | null;
+}
+
+/** The custom-notification event of Amazon Q Developer in chat applications. */
+export interface ChatNotification {
+  readonly version: '1.0';
+  readonly source: 'custom';
+  readonly id: string;
+  readonly content: {
+    readonly textType: 'client-markdown';
+    readonly title: string;
+    readonly description: string;
+    readonly nextSteps: readonly string[];
+    readonly keywords: readonly string[];
+  };
+  readonly metadata: {
+    readonly threadId: string;
+    readonly summary: string;
+    readonly eventType: string;
+    readonly relatedResources: readonly string[];
+    readonly additionalContext: Readonly<Record<string, string>>;
+  };
+}
+
+export interface Notification {
+  /** ASCII, at most 100 characters, no line break (SNS). */
+  readonly subject: string;
+  /** One paragraph, for SMS and every protocol without its own text. */
+  readonly default: string;
+  /** Plain text that alone answers "why did it do that at 03:12?". */
+  readonly email: string;
+  readonly chat: ChatNotification;
+  /** All of it as SNS takes it with `MessageStructure: json`. */
+  readonly message: string;
+}
+
+/** SNS takes 256 KB; the rest is for the subject and the request's own fields. */
+const maxMessageBytes = 250_000;
+
+/** Slack shows up to 3,000 characters of a text. */
+const maxChatCharacters = 2_800;
+
+/** What is kept of a record, from everything down to what always fits. */
+interface Detail {
+  readonly facts: number;
+  readonly actions: number;
+  readonly text: number;
+}
+
+const details: readonly Detail[] = [
+  { facts: Number.POSITIVE_INFINITY, actions: Number.POSITIVE_INFINITY, text: Number.POSITIVE_INFINITY },
+  { facts: 4_000, actions: Number.POSITIVE_INFINITY, text: Number.POSITIVE_INFINITY },
+  { facts: 0, actions: 50, text: 1_000 },
+];
+const leastDetail: Detail = { facts: 0, actions: 5, text: 200 };
+
+/** Programs get the record itself; people with chat get the chat schema, which comes in over https. */
+const programs = ['email-json', 'firehose', 'http', 'lambda', 'sqs'];
+
+/** Tells one outcome to people and programs. Secrets are masked; when too long for SNS, facts go first. */
+export function buildNotification(record: HistoryRecord, context: NotificationContext): Notification {
+  for (const detail of details) {
+    const notification = withDetail(record, context, detail);
+    if (Buffer.byteLength(notification.message) <= maxMessageBytes) return notification;
+  }
+  return withDetail(record, context, leastDetail);
+}
+
+export type NotifyResult = { readonly sent: true } | { readonly sent: false; readonly error: string };
+
+/** Builds and publishes. Never throws: what SNS cannot deliver is logged and given back, because it changes no outcome. */
+export async function notify(
+  publish: (notification: Notification) => Promise<unknown>,
+  log: Log,
+  record: HistoryRecord,
+  context: NotificationContext,
+): Promise<NotifyResult> {
+  try {
+    await publish(buildNotification(record, context));
+    return { sent: true };
+  } catch (error) {
+    log.error('notification not sent', error, { resource: record.resource, recordId: record.recordId });
+    return { sent: false, error: String(error) };
+  }
+}
+
+function withDetail(record: HistoryRecord, context: NotificationContext, detail: Detail): Notification {
+  const clip = (text: string): string => clipped(text, detail.text);
+  const shown: Shown = {
+    record,
+    context,
+    name: clip(record.resource.split(':').slice(5).join(':') || record.resource),
+    resource: clip(record.resource),
+    cause: clip(record.cause),
+    why: clip(record.why),
+    advice: record.advice === undefined ? undefined : clip(record.advice),
+    incident: record.incidentId === null ? null : clip(record.incidentId),
+    actions: record.actions.slice(0, detail.actions).map((action) => ({
+      call: clip(action.call),
+      params: clip(JSON.stringify(redact(action.params))),
+      error: action.error === undefined ? undefined : clip(action.error),
+    })),
+    actionsLeftOut: Math.max(0, record.actions.length - detail.actions),
+    facts: clipped(JSON.stringify(redact(record.facts), null, 2), detail.facts),
+    factsForPrograms: detail.facts === Number.POSITIVE_INFINITY ? redact(record.facts) : 'left out: too long for SNS',
+  };
+  const subject = clipped(
+    `Reflex ${verdict(record)}: ${record.fn} ${shown.name} (${record.reason})`.replaceAll(/[^\x20-\x7e]/g, '?'),
+    100,
+  );
+  const summary = `${headline(shown)} ${shown.why}`;
+  const email = emailText(shown);
+  const chat = chatEvent(shown, summary);
+  const forPrograms = JSON.stringify({
+    fn: record.fn,
+    resource: shown.resource,
+    recordId: record.recordId,
+    at: new Date(record.at).toISOString(),
+    incidentId: shown.incident,
+    trigger: record.trigger,
+    cause: shown.cause,
+    decision: record.decision,
+    reason: record.reason,
+    why: shown.why,
+    advice: shown.advice,
+    mode: record.mode,
+    dryRun: record.dryRun,
+    actions: detail.actions === Number.POSITIVE_INFINITY ? redact(record.actions) : shown.actions,
+    actionsLeftOut: shown.actionsLeftOut,
+    facts: shown.factsForPrograms,
+    traceId: record.traceId,
+    version: context.version,
+    region: context.region,
+    account: context.account,
+  });
+  const message = JSON.stringify({
+    default: summary,
+    email,
+    https: JSON.stringify(chat),
+    ...Object.fromEntries(programs.map((protocol) => [protocol, forPrograms])),
+  });
+  return { subject, default: summary, email, chat, message };
+}
+
+interface Shown {
+  readonly record: HistoryRecord;
+  readonly context: NotificationContext;
+  readonly name: string;
+  readonly resource: string;
+  readonly cause: string;
+  readonly why: string;
+  readonly advice: string | undefined;
+  readonly incident: string | null;
+  readonly actions: readonly { call: string; params: string; error: string | undefined }[];
+  readonly actionsLeftOut: number;
+  readonly facts: string;
+  readonly factsForPrograms: Json;
+}
+
+function emailText(shown: Shown): string {
+  const { record, context, resource, cause, why, advice, incident, facts } = shown;
+  return [
+    headline(shown),
+    '',
+    `When:      ${time(record.at)}`,
+    `Resource:  ${resource}`,
+    `Cause:     ${cause} (${record.trigger})`,
+    `Decision:  ${record.decision}, reason ${record.reason}: ${reasons[record.reason]}`,
+    `Why:       ${why}`,
+    `Mode:      ${record.mode}${record.dryRun ? ' - a dry run: nothing was changed' : ''}`,
+    '',
+    'CALLS',
+    ...callLines(shown),
+    ...(advice === undefined ? [] : ['', 'WHAT A PERSON SHOULD DO', advice]),
+    '',
+    'WHAT HAPPENS NEXT',
+    next(shown),
+    '',
+    'WHAT WAS SEEN',
+    facts === '' ? 'Left out here because it is long; the history below has it.' : facts,
+    '',
+    'MORE',
+    `Incident:         ${incident ?? 'none'}`,
+    `The whole story:  npm run ops -- history ${resource}`,
+    `Stop Reflex:      npm run ops -- mode set off`,
+    ...(record.traceId === undefined ? [] : [`Trace:            ${record.traceId}`, `  ${traceLink(shown)}`]),
+    `Reflex ${context.version}, account ${context.account}, ${context.region}`,
+  ].join('\n');
+}
+
+function chatEvent(shown: Shown, summary: string): ChatNotification {
+  const { record, context, name, resource, advice, incident } = shown;
+  const calls = callLines(shown).map((line) => `• ${line.trim()}`);
+  const trace = record.traceId === undefined ? [] : [`<${traceLink(shown)}|Trace>`];
+  return {
+    version: '1.0',
+    source: 'custom',
+    id: clipped(record.recordId, 200),
+    content: {
+      textType: 'client-markdown',
+      title: clipped(`${icon(record)} ${record.fn}: ${verdict(record)} on ${name}`, 250),
+      description: clipped(
+        [
+          `*${record.decision}* because of *${record.reason}*: ${shown.why}`,
+          `Seen at ${time(record.at)}, woken by ${shown.cause}.`,
+          ...calls,
+          next(shown),
+        ].join('\n'),
+        maxChatCharacters,
+      ),
+      nextSteps: [
+        ...(advice === undefined ? [] : [clipped(advice, 350)]),
+        `The whole story: \`npm run ops -- history ${clipped(resource, 250)}\``,
+        'Stop Reflex: `npm run ops -- mode set off`',
+        ...trace,
+      ],
+      keywords: [record.fn, record.decision, record.reason, ...(record.dryRun ? ['dry-run'] : [])],
+    },
+    metadata: {
+      threadId: clipped(incident ?? `${record.fn} ${resource}`, 200),
+      summary: clipped(summary, 250),
+      eventType: `reflex-${record.decision}`,
+      relatedResources: [resource],
+      additionalContext: {
+        function: record.fn,
+        reason: record.reason,
+        mode: record.mode,
+        dryRun: String(record.dryRun),
+        incident: clipped(incident ?? 'none', 200),
+        account: context.account,
+        region: context.region,
+        version: context.version,
+      },
+    },
+  };
+}
+
+function headline({ record, name }: Shown): string {
+  const failed = record.actions.some(({ error }) => error !== undefined);
+  switch (record.decision) {
+    case 'act':
+      if (record.dryRun) return `Reflex would have acted on ${name} (dry run: nothing was changed).`;
+      return failed ? `Reflex tried to act on ${name}, and AWS refused.` : `Reflex acted on ${name}.`;
+    case 'skip':
+      return `Reflex found nothing to do for ${name}.`;
+    case 'defer':
+      return `Reflex waits before it acts on ${name}.`;
+    case 'escalate':
+      return `Reflex needs a person for ${name}.`;
+  }
+}
+
+function verdict(record: HistoryRecord): string {
+  if (record.actions.some(({ error }) => error !== undefined)) return 'failed';
+  if (record.decision !== 'act') return record.decision;
+  return record.dryRun ? 'dry run' : 'acted';
+}
+
+function icon(record: HistoryRecord): string {
+  if (record.decision === 'escalate' || verdict(record) === 'failed') return ':rotating_light:';
+  return record.dryRun ? ':test_tube:' : ':gear:';
+}
+
+function callLines({ record, actions, actionsLeftOut }: Shown): string[] {
+  if (actions.length === 0) return ['None.'];
+  const result = (error: string | undefined): string => {
+    if (record.dryRun) return 'not made (dry run)';
+    if (record.unresolved) return 'result unknown: the invocation ended in between';
+    return error === undefined ? 'made' : `FAILED: ${error}`;
+  };
+  return [
+    ...actions.map(({ call, params, error }, index) => `${index + 1}. ${call} ${params} - ${result(error)}`),
+    ...(actionsLeftOut > 0 ? [`... and ${actionsLeftOut} more`] : []),
+  ];
+}
+
+function next({ record, context }: Shown): string {
+  if (record.reason === 'held' || record.reason === 'not-converging') {
+    return 'The resource is on hold: Reflex does not touch it until a person releases it (npm run ops -- release).';
+  }
+  if (context.nextCheckAt !== null) return `Reflex looks again at ${time(context.nextCheckAt)}.`;
+  if (record.decision === 'escalate')
+    return 'Reflex does nothing more by itself until the next event on this resource.';
+  return 'The incident is closed; the next event opens another.';
+}
+
+function traceLink({ record, context }: Shown): string {
+  const partition = record.resource.split(':')[1];
+  const domain =
+    partition === 'aws-cn'
+      ? 'console.amazonaws.cn'
+      : partition === 'aws-us-gov'
+        ? 'console.amazonaws-us-gov.com'
+        : `${context.region}.console.aws.amazon.com`;
+  return `https://${domain}/cloudwatch/home?region=${context.region}#xray:traces/${record.traceId}`;
+}
+
+function time(at: number): string {
+  return new Date(at)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
+function clipped(text: string, length: number): string {
+  if (text.length <= length) return text;
+  return length < 3 ? '' : `${text.slice(0, length - 3)}...`;
+}
