@@ -12,7 +12,7 @@ import { functionNamed, functionsOf, type LambdaFunction, type Props, readTempla
 /** Most a function's minified bundle may weigh: what Lambda has to load before the first event is looked at. */
 export const BUNDLE_BUDGET_KB = 600;
 
-export const ROOT = new URL('..', import.meta.url).pathname;
+export const ROOT = join(import.meta.dirname, '..');
 
 export interface Bundle {
   readonly folder: string;
@@ -28,7 +28,8 @@ export interface Bundle {
  * @throws Error for a kind of value that SAM refuses.
  */
 export const esbuildFlags = ({ EntryPoints, ...options }: Props): string[] => {
-  if (!Array.isArray(EntryPoints) || EntryPoints.length === 0) throw new Error('BuildProperties.EntryPoints: expected a list');
+  if (!Array.isArray(EntryPoints) || EntryPoints.length === 0)
+    throw new Error('BuildProperties.EntryPoints: expected a list');
   const flags = Object.entries(options).flatMap(([key, value]) => {
     const flag = `--${key.replace(/(?<!^)[A-Z]/g, (letter) => `-${letter}`).toLowerCase()}`;
     if (value === true) return [flag];
@@ -49,7 +50,10 @@ export const build = async (fn: LambdaFunction, outDir = join(ROOT, 'dist', fn.f
   rmSync(outDir, { recursive: true, force: true });
   mkdirSync(outDir, { recursive: true });
   const flags = [...esbuildFlags(fn.bundling), `--outdir=${outDir}`, '--entry-names=index', '--log-level=warning'];
-  await promisify(execFile)(join(ROOT, 'node_modules/.bin/esbuild'), flags, { cwd: join(ROOT, fn.codeUri) });
+  const esbuild = join(ROOT, 'node_modules/.bin/esbuild');
+  await promisify(execFile)(esbuild, flags, { cwd: join(ROOT, fn.codeUri) }).catch((error: { stderr?: string }) => {
+    throw new Error(`${fn.folder} does not bundle:\n${error.stderr ?? error}`);
+  });
   const file = join(outDir, 'index.mjs');
   return { folder: fn.folder, file, bytes: statSync(file).size, zipped: gzipSync(readFileSync(file)).length };
 };

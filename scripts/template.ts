@@ -1,5 +1,6 @@
 /** Reads template.yaml as CloudFormation does: the one source of resources, settings and bundler options. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
 
 export type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
@@ -35,7 +36,7 @@ export interface LambdaFunction {
   readonly environment: Props;
 }
 
-export const TEMPLATE_FILE = new URL('../template.yaml', import.meta.url).pathname;
+export const TEMPLATE_FILE = join(import.meta.dirname, '../template.yaml');
 
 /** @returns the template with short forms written out (`!Ref X` is `{ Ref: 'X' }`) and YAML anchors resolved. */
 export const readTemplate = (file = TEMPLATE_FILE): Template => parseTemplate(readFileSync(file, 'utf8'));

@@ -1,6 +1,6 @@
 import type { Act, Call, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
 import { type Recent, recent, SHARD_LIMITS, shardsRequired, shardsWorth } from './demand.ts';
-import type { Memory, QueuedStep, Shard, ShardLoad, Situation } from './facts.ts';
+import type { Memory, QueuedStep, Shard, ShardLoad, StreamSituation } from './facts.ts';
 import type { Policy } from './policy.ts';
 import { coldPairs, midpoint, oneSidedSplits } from './shards.ts';
 import { band, grown, shrunk } from './sizing.ts';
@@ -39,7 +39,7 @@ const UNRESERVED_AT_LEAST = 100;
 
 /** What every rule looks at: the facts, and what follows from them by arithmetic. */
 interface View {
-  readonly facts: Situation;
+  readonly facts: StreamSituation;
   readonly policy: Policy;
   readonly now: number;
   readonly memory: Memory;
@@ -59,7 +59,7 @@ type Rule = (view: View) => Decision<KinesisCall> | undefined;
  * What to do about a stream, from facts alone. Pure and total: the first rule that has an answer gives it.
  * `now` is epoch ms. Reasons: docs/reasons.md; thresholds and their sources: docs/reshard-kinesis.md.
  */
-export const decide = (facts: Situation, policy: Policy, now: number): Decision<KinesisCall> => {
+export const decide = (facts: StreamSituation, policy: Policy, now: number): Decision<KinesisCall> => {
   const view = look(facts, policy, now);
   for (const rule of rules) {
     const decision = rule(view);
@@ -68,8 +68,8 @@ export const decide = (facts: Situation, policy: Policy, now: number): Decision<
   return withinBand(view);
 };
 
-const look = (facts: Situation, policy: Policy, now: number): View => {
-  const memory = facts.ledger.remembered;
+const look = (facts: StreamSituation, policy: Policy, now: number): View => {
+  const memory: Memory = facts.ledger.remembered;
   const seen = recent(facts, memory.activeSince, now);
   const n = facts.shards.length;
   const { up, down } = band(policy.targetUtilization);

@@ -1,4 +1,4 @@
-import type { DayOfDemand, Demand, Series, Situation, StreamMetrics } from './facts.ts';
+import type { DayOfDemand, Demand, Series, StreamMetrics, StreamSituation } from './facts.ts';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
@@ -74,7 +74,11 @@ const FRESH_MS = 10 * MINUTE;
 /** Sizing looks at the peak of this many newest minutes. */
 const WINDOW_MS = 5 * MINUTE;
 
-export const recent = (facts: Pick<Situation, 'metrics'>, activeSince: number | undefined, now: number): Recent => {
+export const recent = (
+  facts: Pick<StreamSituation, 'metrics'>,
+  activeSince: number | undefined,
+  now: number,
+): Recent => {
   const from = Math.max(now - FRESH_MS, activeSince ?? 0);
   const fresh = mapSeries(facts.metrics, (series) => series.filter(([at]) => at >= from && at <= now));
   const load = [...fresh.incomingBytes, ...fresh.incomingRecords, ...fresh.throttled, ...fresh.outgoingBytes];

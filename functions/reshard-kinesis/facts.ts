@@ -1,3 +1,5 @@
+import type { CommonFacts, Situation } from '../../shared/function.ts';
+
 /** Points of one metric, oldest first: [epoch ms of the minute's start, value]. Sums are per period. */
 export type Series = readonly (readonly [at: number, value: number])[];
 
@@ -51,12 +53,9 @@ export interface Consumer {
   readonly reservedConcurrency: number | null;
 }
 
-export interface StreamFacts {
-  /** When the first of these facts was read. */
-  readonly asOf: number;
+export interface StreamFacts extends CommonFacts {
   readonly arn: string;
   readonly name: string;
-  readonly tags: Readonly<Record<string, string>>;
   /** CREATING, ACTIVE, UPDATING, DELETING, or what AWS adds one day. */
   readonly status: string;
   /** PROVISIONED, ON_DEMAND, or what AWS adds one day. */
@@ -79,18 +78,6 @@ export interface StreamFacts {
   readonly unreservedConcurrency: number | null;
 }
 
-/** What woke us: an alarm, its return to OK, our own check, the schedule. */
-export type Trigger = 'alarm' | 'recovery' | 'follow-up' | 'tick';
-
-/** The ledger's part of the facts. */
-export interface LedgerFacts {
-  /** Times of the attempts of each budget inside its window. */
-  readonly attempts: Readonly<Record<string, readonly number[]>>;
-  readonly lastActAt: number | null;
-  readonly incident: { readonly openedAt: number; readonly steps: number } | null;
-  readonly remembered: Memory;
-}
-
 /** What this function asks the ledger to remember of a stream. */
 export type Memory = {
   /** A reshard was started and has not been seen finished; `to` open shards are expected (null: not ours, unknown). */
@@ -105,8 +92,5 @@ export type Memory = {
 
 export type QueuedStep = { readonly split: string } | { readonly merge: readonly [string, string] };
 
-/** Everything `decide` looks at. */
-export interface Situation extends StreamFacts {
-  readonly trigger: Trigger;
-  readonly ledger: LedgerFacts;
-}
+/** Everything `decide` looks at; `ledger.remembered` is this function's Memory. */
+export type StreamSituation = Situation<StreamFacts>;

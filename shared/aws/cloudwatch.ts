@@ -1,8 +1,9 @@
 import {
   CloudWatchClient,
+  type CompositeAlarm,
   DescribeAlarmsCommand,
-  type DescribeAlarmsOutput,
   GetMetricDataCommand,
+  type MetricAlarm,
   type MetricDataQuery,
 } from '@aws-sdk/client-cloudwatch';
 import { client } from './client.ts';
@@ -77,11 +78,15 @@ const oneCall = async (
   return queries.map((_, i) => (series.get(`m${i}`) ?? []).sort(([a], [b]) => a - b));
 };
 
-export type DescribedAlarms = Pick<DescribeAlarmsOutput, 'MetricAlarms' | 'CompositeAlarms'>;
+export interface DescribedAlarms {
+  readonly MetricAlarms: readonly MetricAlarm[];
+  readonly CompositeAlarms: readonly CompositeAlarm[];
+}
 
 /** Alarms by name, metric and composite ones; 100 names a call. Names that do not exist are left out. */
 export const describeAlarms = async (names: readonly string[]): Promise<DescribedAlarms> => {
-  const found: Required<DescribedAlarms> = { MetricAlarms: [], CompositeAlarms: [] };
+  const MetricAlarms: MetricAlarm[] = [];
+  const CompositeAlarms: CompositeAlarm[] = [];
   for (let i = 0; i < names.length; i += 100) {
     const page = await cloudwatch().send(
       new DescribeAlarmsCommand({
@@ -90,8 +95,8 @@ export const describeAlarms = async (names: readonly string[]): Promise<Describe
         MaxRecords: 100,
       }),
     );
-    found.MetricAlarms.push(...(page.MetricAlarms ?? []));
-    found.CompositeAlarms.push(...(page.CompositeAlarms ?? []));
+    MetricAlarms.push(...(page.MetricAlarms ?? []));
+    CompositeAlarms.push(...(page.CompositeAlarms ?? []));
   }
-  return found;
+  return { MetricAlarms, CompositeAlarms };
 };

@@ -1,3 +1,4 @@
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { client } from './client.ts';
 
 export interface TopicMessage {
@@ -9,7 +10,6 @@ export interface TopicMessage {
 
 /** Publishes one message with its own text per protocol; gives the message id. Throws what SNS throws. */
 export async function publish(topicArn: string, { subject, message }: TopicMessage): Promise<string> {
-  const { PublishCommand, SNSClient } = await import('@aws-sdk/client-sns');
   const { MessageId } = await client(SNSClient).send(
     new PublishCommand({ TopicArn: topicArn, Subject: subject, Message: message, MessageStructure: 'json' }),
   );

@@ -1,3 +1,4 @@
+import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { client } from './client.ts';
 
 /** SQS delays a message at most 15 minutes. */
@@ -17,7 +18,6 @@ export interface SendFailure {
 
 /** Sends one message; gives its id. Throws what SQS throws. */
 export async function send(queueUrl: string, { body, delaySeconds }: QueueMessage): Promise<string> {
-  const { SendMessageCommand, SQSClient } = await import('@aws-sdk/client-sqs');
   const { MessageId } = await client(SQSClient).send(
     new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body, DelaySeconds: allowed(delaySeconds) }),
   );
@@ -26,7 +26,6 @@ export async function send(queueUrl: string, { body, delaySeconds }: QueueMessag
 
 /** Sends any number of messages, ten a call (SQS). Never throws: gives those that were not sent, in order. */
 export async function sendBatch(queueUrl: string, messages: readonly QueueMessage[]): Promise<SendFailure[]> {
-  const { SendMessageBatchCommand, SQSClient } = await import('@aws-sdk/client-sqs');
   const entries = messages.map(({ body, delaySeconds }, index) => ({
     Id: String(index),
     MessageBody: body,

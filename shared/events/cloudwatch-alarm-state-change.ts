@@ -1,30 +1,30 @@
 import * as v from 'valibot';
 import { type AlarmEvent, type AlarmMetric, BrokenMessage, type Parsed } from './event.ts';
-import { type Fields, read, text, time } from './fields.ts';
+import { type Fields, object, read, text, textMap, time } from './fields.ts';
 
 const arnPattern = /^arn:[^:]+:cloudwatch:([a-z0-9-]+):(\d{12}):alarm:./;
 
-const alarmData = v.object({
+const alarmData = object({
   alarmName: text,
-  state: v.object({
+  state: object({
     value: text,
     reason: v.nullish(v.string(), ''),
     reasonData: v.optional(v.unknown()),
     timestamp: time,
     actionsSuppressedBy: v.nullish(text, null),
   }),
-  configuration: v.object({
+  configuration: object({
     metrics: v.nullish(
       v.array(
-        v.object({
+        object({
           id: v.nullish(v.string(), null),
           accountId: v.nullish(v.string(), null),
           metricStat: v.nullish(
-            v.object({
-              metric: v.object({
+            object({
+              metric: object({
                 namespace: text,
                 name: text,
-                dimensions: v.nullish(v.record(v.string(), v.string()), {}),
+                dimensions: v.nullish(textMap, {}),
               }),
             }),
           ),
@@ -35,23 +35,23 @@ const alarmData = v.object({
     alarmRule: v.nullish(text),
   }),
   alarmContributor: v.optional(v.unknown()),
-  muteDetail: v.nullish(v.object({ mutedByArn: text })),
+  muteDetail: v.nullish(object({ mutedByArn: text })),
 });
 
-const stateChange = v.object({
+const stateChange = object({
   account: v.nullish(v.string(), ''),
   region: v.nullish(v.string(), ''),
   resources: v.nullish(v.array(v.string()), []),
   detail: alarmData,
 });
 
-const invocation = v.object({ alarmArn: text, alarmData });
+const invocation = object({ alarmArn: text, alarmData });
 
 /** SNS messages spell `name` and `value` in lower case; the API, and emulators that copy it, in upper case. */
 const dimensionList = v.pipe(
   v.array(
     v.union(
-      [v.object({ name: text, value: v.string() }), v.object({ Name: text, Value: v.string() })],
+      [object({ name: text, value: v.string() }), object({ Name: text, Value: v.string() })],
       'a dimension with name and value',
     ),
   ),
@@ -60,7 +60,7 @@ const dimensionList = v.pipe(
   ),
 );
 
-const notification = v.object({
+const notification = object({
   AlarmName: text,
   AlarmArn: v.nullish(text),
   AWSAccountId: v.nullish(v.string(), ''),
@@ -71,22 +71,22 @@ const notification = v.object({
   AlarmActions: v.nullish(v.array(v.string()), []),
   AlarmRule: v.nullish(text),
   TriggeringChildren: v.nullish(
-    v.array(v.object({ Arn: text, State: v.nullish(v.object({ Value: v.nullish(v.string()) })) })),
+    v.array(object({ Arn: text, State: v.nullish(object({ Value: v.nullish(v.string()) })) })),
     [],
   ),
   Trigger: v.nullish(
-    v.object({
+    object({
       Namespace: v.nullish(v.string(), ''),
       MetricName: v.nullish(v.string(), ''),
       Dimensions: v.nullish(dimensionList, []),
       Metrics: v.nullish(
         v.array(
-          v.object({
+          object({
             Id: v.nullish(v.string(), null),
             AccountId: v.nullish(v.string(), null),
             MetricStat: v.nullish(
-              v.object({
-                Metric: v.object({ Namespace: text, MetricName: text, Dimensions: v.nullish(dimensionList, []) }),
+              object({
+                Metric: object({ Namespace: text, MetricName: text, Dimensions: v.nullish(dimensionList, []) }),
               }),
             ),
           }),
@@ -97,8 +97,8 @@ const notification = v.object({
   ),
 });
 
-const compositeReason = v.object({
-  triggeringAlarms: v.array(v.object({ arn: text, state: v.nullish(v.object({ value: v.nullish(v.string()) })) })),
+const compositeReason = object({
+  triggeringAlarms: v.array(object({ arn: text, state: v.nullish(object({ value: v.nullish(v.string()) })) })),
 });
 
 /** EventBridge `CloudWatch Alarm State Change`. The alarm's ARN is only in `resources`. */

@@ -7,7 +7,6 @@ const isoTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2
 const nouns: Readonly<Record<string, string>> = {
   string: 'a string',
   number: 'a number',
-  Object: 'an object',
   Array: 'a list',
 };
 
@@ -36,6 +35,16 @@ export function epochMs(value: unknown): number | undefined {
   const ms = typeof value === 'string' && isoTime.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(ms) ? undefined : ms;
 }
+
+const notList = v.custom<Fields>(isObject, 'an object');
+
+/** An object with these fields, others ignored. Unlike valibot's own, a list is none. */
+export function object<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.pipe(notList, v.object(entries));
+}
+
+/** An object whose every value is a string. */
+export const textMap = v.pipe(notList, v.record(v.string(), v.string()));
 
 /** A string that is not empty. */
 export const text = v.pipe(v.string(), v.minLength(1, 'a string that is not empty'));

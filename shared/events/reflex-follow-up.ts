@@ -1,14 +1,14 @@
 import * as v from 'valibot';
 import type { FollowUpEvent, Parsed } from './event.ts';
-import { type Fields, read, text } from './fields.ts';
+import { type Fields, object, read, text } from './fields.ts';
 
 const whole = v.pipe(
   v.number(),
   v.check((value) => Number.isSafeInteger(value) && value >= 0, 'a whole number of 0 or more'),
 );
 
-const followUp = v.object({
-  detail: v.object({
+const followUp = object({
+  detail: object({
     fn: text,
     resource: v.pipe(v.string(), v.startsWith('arn:', 'an ARN')),
     incidentId: text,

@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import type { Message } from './envelope.ts';
 import type { Parsed } from './event.ts';
-import { type Fields, read, time } from './fields.ts';
+import { type Fields, object, read, time } from './fields.ts';
 
-const tick = v.object({
+const tick = object({
   time: v.optional(time),
-  detail: v.optional(v.object({ scope: v.optional(v.picklist(['all', 'incidents'], 'all or incidents'), 'all') })),
+  detail: v.optional(object({ scope: v.optional(v.picklist(['all', 'incidents'], 'all or incidents'), 'all') })),
 });
 
 /** A schedule's `{"source": "reflex", "detail-type": "Tick"}`. Without a time it happened when it was sent; 0: unknown. */

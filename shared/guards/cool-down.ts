@@ -1,6 +1,6 @@
-import { defer, type Guard, time } from './guard.ts';
+import { type Brake, defer, time } from './guard.ts';
 
-export const coolDown: Guard = ({ refusal }) =>
+export const coolDown: Brake = ({ refusal }) =>
   refusal?.reason === 'cool-down'
     ? defer('cool-down', refusal.until, `The last act is too recent; looked at again at ${time(refusal.until)}.`)
     : undefined;

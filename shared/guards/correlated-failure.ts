@@ -1,10 +1,10 @@
-import { escalate, type Guard } from './guard.ts';
+import { type Brake, escalate } from './guard.ts';
 
 /** How far back resources count as in trouble together. */
 export const TOGETHER_MS = 10 * 60_000;
 
 /** Many resources sick at once have one cause elsewhere; acting on each would hide it and multiply the damage. */
-export const correlatedFailure: Guard = ({ troubled, stormLimit, fn }) =>
+export const correlatedFailure: Brake = ({ troubled, stormLimit, fn }) =>
   troubled > stormLimit
     ? escalate(
         'correlated-failure',

@@ -1,9 +1,9 @@
-import { defer, GuardError, type Guard, time } from './guard.ts';
+import { type Brake, defer, GuardError, time } from './guard.ts';
 
 const LOOK_AGAIN = 15 * 60_000;
 
 /** No change while a change calendar is closed; what was held back is looked at again when it opens. */
-export const freeze: Guard = ({ calendar, now }) => {
+export const freeze: Brake = ({ calendar, now }) => {
   if (calendar === null) return undefined;
   if ('error' in calendar) throw new GuardError('the change calendar could not be read', { cause: calendar.error });
   if (calendar.value.open) return undefined;

@@ -1,17 +1,21 @@
-import type { Decision, Defer, Escalate, Skip } from '../decision.ts';
-import type { Refusal } from '../ledger/state.ts';
-import type { Mode } from '../ledger/types.ts';
+import type { Act, Defer, Escalate, Skip } from '../decision.ts';
+import type { Mode, Refusal } from '../ledger/types.ts';
 import type { Reason } from '../reasons.ts';
 
 /** A guard's reading: what was read, or that it could not be. */
 export type Reading<T> = { readonly value: T } | { readonly error: unknown };
 
-/** Everything guards look at; all of it is read before the first guard runs. Times are epoch ms. */
-export interface GuardContext {
+/** What the guards at the entrance look at. */
+export interface EntranceContext {
   readonly fn: string;
-  readonly resource: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly mode: Mode;
+}
+
+/** What the brakes look at; all of it is read before the first of them is asked. Times are epoch ms. */
+export interface BrakeContext {
+  readonly fn: string;
+  readonly resource: string;
   readonly now: number;
   /** When the first fact was read. */
   readonly factsAsOf: number;
@@ -24,16 +28,23 @@ export interface GuardContext {
   readonly stormLimit: number;
   /** Why the ledger would refuse the act. */
   readonly refusal: Refusal | null;
-  readonly decision: Decision;
+  readonly act: Act;
 }
 
 export type Stop = Skip | Escalate | Defer;
 
-/** Pure: stops what was decided, or lets it pass. */
-export type Guard = (context: GuardContext) => Stop | undefined;
+/** Pure: stops, or lets pass. */
+export type Guard<Context> = (context: Context) => Stop | undefined;
+export type Entrance = Guard<EntranceContext>;
+export type Brake = Guard<BrakeContext>;
 
 export const skip = (reason: Reason, why: string): Skip => ({ kind: 'skip', reason, why });
-export const escalate = (reason: Reason, why: string, advice: string): Escalate => ({ kind: 'escalate', reason, why, advice });
+export const escalate = (reason: Reason, why: string, advice: string): Escalate => ({
+  kind: 'escalate',
+  reason,
+  why,
+  advice,
+});
 export const defer = (reason: Reason, until: number, why: string): Defer => ({ kind: 'defer', reason, until, why });
 
 export const time = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');

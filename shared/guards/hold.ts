@@ -1,6 +1,6 @@
-import { type Guard, skip } from './guard.ts';
+import { type Brake, skip } from './guard.ts';
 
-export const hold: Guard = ({ refusal, resource }) =>
+export const hold: Brake = ({ refusal, resource }) =>
   refusal?.reason === 'held'
     ? skip('held', `On hold: nothing is done until a person runs npm run ops -- release ${resource}.`)
     : undefined;

@@ -3,7 +3,7 @@ import { coolDown } from './cool-down.ts';
 import { correlatedFailure } from './correlated-failure.ts';
 import { duplicate } from './duplicate.ts';
 import { freeze } from './freeze.ts';
-import type { Guard, GuardContext, Stop } from './guard.ts';
+import type { Brake, BrakeContext, Entrance, EntranceContext, Guard, Stop } from './guard.ts';
 import { hold } from './hold.ts';
 import { lease } from './lease.ts';
 import { mode } from './mode.ts';
@@ -12,10 +12,10 @@ import { optIn } from './opt-in.ts';
 import { staleFacts } from './stale-facts.ts';
 
 /** May Reflex look at this resource at all? Asked before anything is decided. */
-const entrance: readonly Guard[] = [optIn, mode];
+const entrance: readonly Entrance[] = [optIn, mode];
 
 /** May this act happen now? Asked before every act, in this order. */
-const brakes: readonly Guard[] = [
+const brakes: readonly Brake[] = [
   freeze,
   staleFacts,
   nativeAutoscaler,
@@ -28,9 +28,9 @@ const brakes: readonly Guard[] = [
 ];
 
 /** What the ledger alone can refuse; asked again when taking the lease lost a race. */
-const ledgerBacked: readonly Guard[] = [hold, duplicate, coolDown, budget, lease];
+const ledgerBacked: readonly Brake[] = [hold, duplicate, coolDown, budget, lease];
 
-const first = (guards: readonly Guard[], context: GuardContext): Stop | undefined => {
+const first = <C>(guards: readonly Guard<C>[], context: C): Stop | undefined => {
   for (const guard of guards) {
     const stop = guard(context);
     if (stop !== undefined) return stop;
@@ -38,7 +38,7 @@ const first = (guards: readonly Guard[], context: GuardContext): Stop | undefine
   return undefined;
 };
 
-export const admit = (context: GuardContext): Stop | undefined => first(entrance, context);
+export const admit = (context: EntranceContext): Stop | undefined => first(entrance, context);
 /** @throws GuardError where a guard could not be read. */
-export const restrain = (context: GuardContext): Stop | undefined => first(brakes, context);
-export const refused = (context: GuardContext): Stop | undefined => first(ledgerBacked, context);
+export const restrain = (context: BrakeContext): Stop | undefined => first(brakes, context);
+export const refused = (context: BrakeContext): Stop | undefined => first(ledgerBacked, context);

@@ -1,6 +1,6 @@
-import { type Guard, skip, time } from './guard.ts';
+import { type Brake, skip, time } from './guard.ts';
 
-export const lease: Guard = ({ refusal }) => {
+export const lease: Brake = ({ refusal }) => {
   if (refusal?.reason === 'lease-held') {
     return skip('lease-held', `Another invocation is acting on this resource, at most until ${time(refusal.until)}.`);
   }

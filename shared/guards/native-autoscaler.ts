@@ -1,7 +1,7 @@
-import { escalate, type Guard } from './guard.ts';
+import { type Brake, escalate } from './guard.ts';
 
 /** One owner per resource: two controllers answer each other's moves. */
-export const nativeAutoscaler: Guard = ({ managedBy }) =>
+export const nativeAutoscaler: Brake = ({ managedBy }) =>
   managedBy === null
     ? undefined
     : escalate(

@@ -1,10 +1,10 @@
-import { escalate, type Guard, skip } from './guard.ts';
+import { type Entrance, escalate, skip } from './guard.ts';
 
 /** The tag that lets Reflex touch a resource; IAM asks for the same. */
 export const OPT_IN_TAG = 'reflex:enabled';
 
 /** Only `true` opts in, letter for letter: IAM compares it so. Anything but true and false is somebody's mistake. */
-export const optIn: Guard = ({ tags }) => {
+export const optIn: Entrance = ({ tags }) => {
   const value = tags[OPT_IN_TAG];
   if (value === 'true') return undefined;
   if (value === undefined || value === 'false') return skip('not-opted-in', `The tag ${OPT_IN_TAG} is not true.`);

@@ -210,7 +210,8 @@ function isPresent({ incident }: ResourceState, check: Check): boolean {
   return incident?.id === check.id && incident.check === check.check;
 }
 
-function wasSeen({ seen }: ResourceState, key: string, now: number): boolean {
+/** Whether the occurrence was acted on or taken into an incident before. */
+export function wasSeen({ seen }: ResourceState, key: string, now: number): boolean {
   const at = Object.hasOwn(seen, key) ? seen[key] : undefined;
   return at !== undefined && now - at <= seenMs;
 }

@@ -65,7 +65,7 @@ export interface ResourceState extends ResourceKey {
   readonly version: number;
   readonly fence: number;
   readonly lease?: Lease;
-  /** Occurrence key -> when it was acted on or taken into an incident. Kept 15 days: SQS keeps a message at most 14. */
+  /** Occurrence key -> when it was acted on or taken into an incident. Kept 15 days (SQS keeps a message at most 14), the newest 500. */
   readonly seen: Readonly<Record<string, number>>;
   /** Budget name -> times of the attempts inside its window. */
   readonly attempts: Readonly<Record<string, readonly number[]>>;

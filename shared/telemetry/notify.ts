@@ -200,7 +200,6 @@ function emailText(shown: Shown): string {
 
 function chatEvent(shown: Shown, summary: string): ChatNotification {
   const { record, context, name, resource, advice, incident } = shown;
-  const calls = callLines(shown).map((line) => `• ${line.trim()}`);
   const trace = record.traceId === undefined ? [] : [`<${traceLink(shown)}|Trace>`];
   return {
     version: '1.0',
@@ -213,7 +212,7 @@ function chatEvent(shown: Shown, summary: string): ChatNotification {
         [
           `*${record.decision}* because of *${record.reason}*: ${shown.why}`,
           `Seen at ${time(record.at)}, woken by ${shown.cause}.`,
-          ...calls,
+          ...callLines(shown),
           next(shown),
         ].join('\n'),
         maxChatCharacters,

@@ -207,17 +207,18 @@ function quietly<T>(fn: () => T): T | undefined {
 async function recorded(header: string | undefined): Promise<Trace | undefined> {
   const daemon = daemonAddress();
   if (header === undefined || daemon === undefined) return undefined;
-  const fields = new Map(header.split(';').map((part) => [part.split('=')[0]?.trim(), part.split('=')[1]?.trim()]));
+  const parts = header.split(';').map((part) => part.trim());
+  const fields = new Map(parts.map((part) => [part.split('=')[0], part.split('=')[1]]));
   const [root, parentId] = [fields.get('Root'), fields.get('Parent')];
   if (fields.get('Sampled') !== '1' || root === undefined || parentId === undefined) return undefined;
   if (!/^1-[\da-f]{8}-[\da-f]{24}$/i.test(root) || !/^[\da-f]{16}$/i.test(parentId)) return undefined;
   const Subsegment = await loaded();
   if (Subsegment === undefined) return undefined;
-  const extra = [...fields].filter(([key]) => key !== 'Root' && key !== 'Parent' && key !== 'Sampled');
+  const extra = parts.filter((part) => part !== '' && !/^(Root|Parent|Sampled)=/.test(part));
   return {
     traceId: root,
     parentId,
-    extra: extra.map(([key, value]) => `;${key}=${value}`).join(''),
+    extra: extra.map((part) => `;${part}`).join(''),
     daemon,
     Subsegment,
   };
@@ -233,7 +234,7 @@ function daemonAddress(): Address | undefined {
 
 let loading: Promise<typeof Subsegment | undefined> | undefined;
 
-// Only this part of the package: the whole index costs 100 kB and 15 ms of cold start (cls-hooked, HTTP patchers, sampling).
+// Only this part of the package: its index adds 97 kB and 16 ms to a cold start (cls-hooked, patchers, sampling).
 function loaded(): Promise<typeof Subsegment | undefined> {
   loading ??= (async () => {
     const { default: logger } = await import('aws-xray-sdk-core/dist/lib/logger.js');

@@ -127,9 +127,6 @@ export function directAlarm(options: AlarmOptions = {}) {
 /** What an alarm's SNS action publishes. One metric row makes the single-metric form of `Trigger`. */
 export function snsAlarm(options: AlarmOptions = {}) {
   const { name, state, reason, rows, composite, ...rest } = settled(options);
-  const [only] = rows;
-  const list = (dimensions: Readonly<Record<string, string>> = {}) =>
-    Object.entries(dimensions).map(([key, value]) => ({ value, name: key }));
   return {
     AlarmName: name,
     AlarmDescription: null,
@@ -143,48 +140,52 @@ export function snsAlarm(options: AlarmOptions = {}) {
     OKActions: [],
     AlarmActions: [`arn:aws:sns:${region}:${account}:alarms`],
     InsufficientDataActions: [],
-    ...(composite
+    ...(composite && {
+      AlarmRule: composite.rule,
+      TriggeringChildren: (composite.children ?? []).map((child) => ({
+        Arn: child.arn,
+        State: { Value: child.state ?? state, Timestamp: awsTime(rest.at) },
+      })),
+    }),
+    Trigger: composite ? undefined : trigger(rows),
+  };
+}
+
+function trigger(rows: readonly Row[]) {
+  const [only] = rows;
+  const list = (dimensions: Readonly<Record<string, string>> = {}) =>
+    Object.entries(dimensions).map(([name, value]) => ({ value, name }));
+  return {
+    Period: 60,
+    EvaluationPeriods: 1,
+    ComparisonOperator: 'GreaterThanThreshold',
+    Threshold: 0,
+    TreatMissingData: '- TreatMissingData:                    missing',
+    EvaluateLowSampleCountPercentile: '',
+    ...(rows.length === 1 && only && !only.expression
       ? {
-          AlarmRule: composite.rule,
-          TriggeringChildren: (composite.children ?? []).map((child) => ({
-            Arn: child.arn,
-            State: { Value: child.state ?? state, Timestamp: awsTime(rest.at) },
-          })),
+          MetricName: only.metric,
+          Namespace: only.namespace ?? 'AWS/Kinesis',
+          StatisticType: 'Statistic',
+          Statistic: 'SUM',
+          Unit: null,
+          Dimensions: list(only.dimensions),
         }
       : {
-          Trigger: {
-            Period: 60,
-            EvaluationPeriods: 1,
-            ComparisonOperator: 'GreaterThanThreshold',
-            Threshold: 0,
-            TreatMissingData: '- TreatMissingData:                    missing',
-            EvaluateLowSampleCountPercentile: '',
-            ...(rows.length === 1 && only && !only.expression
-              ? {
-                  MetricName: only.metric,
-                  Namespace: only.namespace ?? 'AWS/Kinesis',
-                  StatisticType: 'Statistic',
-                  Statistic: 'SUM',
-                  Unit: null,
-                  Dimensions: list(only.dimensions),
-                }
+          Metrics: rows.map(({ id, metric, namespace = 'AWS/Kinesis', dimensions, accountId, expression }) =>
+            expression
+              ? { Expression: expression, Id: id, Label: expression, ReturnData: true }
               : {
-                  Metrics: rows.map(({ id, metric, namespace = 'AWS/Kinesis', dimensions, accountId, expression }) =>
-                    expression
-                      ? { Expression: expression, Id: id, Label: expression, ReturnData: true }
-                      : {
-                          Id: id,
-                          ...(accountId && { AccountId: accountId }),
-                          MetricStat: {
-                            Metric: { Dimensions: list(dimensions), MetricName: metric, Namespace: namespace },
-                            Period: 60,
-                            Stat: 'Sum',
-                          },
-                          ReturnData: false,
-                        },
-                  ),
-                }),
-          },
+                  Id: id,
+                  ...(accountId && { AccountId: accountId }),
+                  MetricStat: {
+                    Metric: { Dimensions: list(dimensions), MetricName: metric, Namespace: namespace },
+                    Period: 60,
+                    Stat: 'Sum',
+                  },
+                  ReturnData: false,
+                },
+          ),
         }),
   };
 }

@@ -1,0 +1,113 @@
+import { isAccessDenied, isErrorNamed, isTransient } from '../../shared/aws/client.ts';
+import { mergeShards, splitShard, updateShardCount } from '../../shared/aws/kinesis.ts';
+import { putFunctionConcurrency } from '../../shared/aws/lambda.ts';
+import type { OutcomeAction } from '../../shared/decision.ts';
+import type { Acted, Approved } from '../../shared/function.ts';
+import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import type { KinesisCall } from './decide.ts';
+
+const MINUTE = 60_000;
+
+/** Makes the approved calls: the streams at once, the calls of one stream in order, up to the first that fails. */
+export const act =
+  (clock: () => number) =>
+  async (approved: readonly Approved<KinesisCall>[]): Promise<ReadonlyMap<string, Acted>> =>
+    new Map(
+      await Promise.all(
+        approved.map(async ({ resource, act }) => [resource, await inOrder(act.calls, clock)] as const),
+      ),
+    );
+
+const inOrder = async (calls: readonly KinesisCall[], clock: () => number): Promise<Acted> => {
+  const actions: OutcomeAction[] = [];
+  for (const call of calls) {
+    try {
+      await make(call);
+      actions.push(call);
+    } catch (error) {
+      actions.push({ ...call, error: said(error) });
+      return { actions, problem: meaning(call, error, clock()) };
+    }
+  }
+  return { actions };
+};
+
+const make = (call: KinesisCall): Promise<unknown> => {
+  switch (call.call) {
+    case 'UpdateShardCount':
+      return updateShardCount(call.params);
+    case 'SplitShard':
+      return splitShard(call.params);
+    case 'MergeShards':
+      return mergeShards(call.params);
+    case 'PutFunctionConcurrency':
+      return putFunctionConcurrency(call.params);
+  }
+};
+
+/**
+ * What a failed call means. None is simply tried again: what waits is looked at anew, with a count of failed
+ * verifications, and what AWS refuses for good goes to a person.
+ */
+export const meaning = ({ call }: KinesisCall, error: unknown, now: number): Stop => {
+  const text = said(error);
+  const message = error instanceof Error ? error.message : '';
+  if (isErrorNamed(error, 'ResourceInUseException')) {
+    return defer('stream-updating', now + MINUTE, `${call}: somebody else is resharding the stream; looked at again.`);
+  }
+  if (isErrorNamed(error, 'LimitExceededException')) return limit(call, message, now);
+  if (isErrorNamed(error, 'ResourceNotFoundException')) return skip('stream-gone', `${call}: ${message}`);
+  if (isAccessDenied(error)) {
+    return escalate(
+      'access-denied',
+      `${call} was denied: ${message}`,
+      'The permission is bound to the tag reflex:enabled = true; check the tag, the permissions boundary and service control policies.',
+    );
+  }
+  if (isErrorNamed(error, 'ValidationException') && /on-?demand/i.test(message)) {
+    return escalate(
+      'on-demand',
+      `${call}: ${message}`,
+      'The stream was switched to on-demand mode, where AWS owns its capacity.',
+    );
+  }
+  if (isErrorNamed(error, 'InvalidArgumentException', 'ValidationException', 'InvalidParameterValueException')) {
+    return escalate(
+      'invalid-argument',
+      `${call} was refused as invalid: ${message}`,
+      'The facts have changed in between, or this is a defect of Reflex; please report it.',
+    );
+  }
+  if (isTransient(error)) {
+    return defer(
+      'act-unknown',
+      now + MINUTE,
+      `${call} ended without an answer (${text}); whether it took effect is read from the stream.`,
+    );
+  }
+  return escalate('act-failed', `${call} failed: ${text}`, 'See the error; the stream is as it was.');
+};
+
+/** A daily cap, the account's shards and a rate limit share LimitExceededException; only the words differ. */
+const limit = (call: string, message: string, now: number): Stop => {
+  if (/24|day|daily/i.test(message)) {
+    return escalate(
+      'daily-limit',
+      `${call}: ${message}`,
+      'Split single shards by hand (no daily cap), switch to on-demand mode, or wait; the schedule looks again.',
+    );
+  }
+  if (
+    /shard.{0,20}limit|limit.{0,40}shards?\b|quota/i.test(message) &&
+    !/rate|per second|simultaneous/i.test(message)
+  ) {
+    return escalate(
+      'account-shard-limit',
+      `${call}: ${message}`,
+      'Request a higher shards-per-Region quota for Kinesis Data Streams.',
+    );
+  }
+  return defer('rate-limited', now + MINUTE, `${call}: ${message}; looked at again in a minute.`);
+};
+
+const said = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));

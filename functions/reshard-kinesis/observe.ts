@@ -1,0 +1,250 @@
+import { isErrorNamed } from '../../shared/aws/client.ts';
+import { getMetricData, type MetricQuery, type Points } from '../../shared/aws/cloudwatch.ts';
+import { describeStreamSummary, freeShards, listShards, listTagsForStream } from '../../shared/aws/kinesis.ts';
+import { listEventSourceConsumers, reservedConcurrency, unreservedConcurrency } from '../../shared/aws/lambda.ts';
+import type { Observed, Watch } from '../../shared/function.ts';
+import { SCALE_IN_COOL_DOWN } from './decide.ts';
+import { dayOfDemand, peakDemand, shardsWorth } from './demand.ts';
+import type { Consumer, Shard, ShardLoad, StreamFacts, StreamMetrics } from './facts.ts';
+import { type Policy, settings } from './policy.ts';
+import { byHashKey } from './shards.ts';
+import { band } from './sizing.ts';
+
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Streams read at a time: DescribeStreamSummary allows 20 calls a second, ListTagsForStream 5. */
+const AT_ONCE = 5;
+
+/**
+ * Reads the facts of streams. Two round trips: everything that needs only the name, then what the first answers call for
+ * (shard-level metrics, a day of history, the consumers). Streams of one batch share DescribeLimits and GetMetricData.
+ */
+export const observe =
+  (stack: Policy, clock: () => number) =>
+  async (watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<StreamFacts>>> => {
+    const asOf = clock();
+    const shared = Promise.all([
+      freeShards().catch(() => null),
+      readMetrics(
+        watches.map(({ resource }) => nameOf(resource)),
+        { start: asOf - 15 * MINUTE, end: asOf + MINUTE },
+      ),
+    ]);
+    // Awaited by every stream below; without a stream it would be nobody's.
+    shared.catch(() => undefined);
+    const observed = new Map<string, Observed<StreamFacts>>();
+    const queue = watches.entries();
+    const worker = async () => {
+      for (const [i, watch] of queue) {
+        observed.set(watch.resource, await observeOne(watch, i, shared, stack, asOf));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    return observed;
+  };
+
+type Shared = Promise<readonly [number | null, readonly StreamMetrics[]]>;
+
+const observeOne = async (
+  { resource: arn, trigger }: Watch,
+  index: number,
+  shared: Shared,
+  stack: Policy,
+  asOf: number,
+): Promise<Observed<StreamFacts>> => {
+  try {
+    const since = asOf - closedWindow(stack.maxIteratorAge);
+    const [summary, listed, tags, [free, allMetrics]] = await Promise.all([
+      describeStreamSummary(arn),
+      listShards(arn, since),
+      listTagsForStream(arn),
+      shared,
+    ]);
+    const name = nameOf(arn);
+    const metrics = allMetrics[index] ?? NO_METRICS;
+    const policy = tagged(stack, tags);
+    const open = listed.filter((shard) => shard.SequenceNumberRange?.EndingSequenceNumber === undefined).map(toShard);
+    open.sort(byHashKey);
+
+    const demand = peakDemand(metrics);
+    const { up, down } = band(policy.targetUtilization);
+    const utilization = demand === null || open.length === 0 ? null : shardsWorth(demand) / open.length;
+    const judgesScaleIn = (trigger === 'alarm' || trigger === 'tick') && utilization !== null && utilization <= up;
+    const shardLevel = summary.EnhancedMonitoring?.flatMap(({ ShardLevelMetrics }) => ShardLevelMetrics ?? []) ?? [];
+    const hasShardLevel =
+      shardLevel.includes('ALL') || shardLevel.includes('IncomingBytes') || shardLevel.includes('IncomingRecords');
+    const consumersCount = trigger === 'follow-up' || (trigger === 'tick' && policy.consumerConcurrency !== null);
+
+    const [loads, dayMetrics, relisted, consumers] = await Promise.all([
+      hasShardLevel ? shardLoads(name, open, asOf, judgesScaleIn && utilization < down) : null,
+      judgesScaleIn ? readMetrics([name], { start: asOf - DAY, end: asOf + MINUTE }) : null,
+      policy.maxIteratorAge * 1_000 > closedWindow(stack.maxIteratorAge)
+        ? listShards(arn, asOf - closedWindow(policy.maxIteratorAge))
+        : listed,
+      consumersCount ? readConsumers(arn, policy) : null,
+    ]);
+    return {
+      facts: {
+        asOf,
+        arn,
+        name,
+        tags,
+        status: summary.StreamStatus ?? '',
+        // Streams from before on-demand mode existed are provisioned.
+        mode: summary.StreamModeDetails?.StreamMode ?? 'PROVISIONED',
+        warmThroughputMiBps: summary.WarmThroughput?.CurrentMiBps ?? null,
+        shards: open,
+        closedShardIds: relisted
+          .filter((shard) => shard.SequenceNumberRange?.EndingSequenceNumber !== undefined)
+          .map(({ ShardId }) => ShardId ?? ''),
+        metrics,
+        day: dayMetrics === null ? null : dayOfDemand(dayMetrics[0] ?? NO_METRICS),
+        shardLoads: loads,
+        freeShards: free,
+        consumers: consumers?.consumers ?? null,
+        unreservedConcurrency: consumers?.unreserved ?? null,
+      },
+    };
+  } catch (error) {
+    return isErrorNamed(error, 'ResourceNotFoundException')
+      ? { decision: { kind: 'skip', reason: 'stream-gone', why: `${arn} does not exist.` } }
+      : { error };
+  }
+};
+
+/** A shard closed within it may be unread, or belongs to a reshard that scale-in has to wait after. Seconds -> ms. */
+const closedWindow = (maxIteratorAge: number): number => Math.max(SCALE_IN_COOL_DOWN, maxIteratorAge * 1_000);
+
+/** What of the tags decides what is read; a malformed one is told of when the policy is parsed. */
+const tagged = (stack: Policy, tags: Readonly<Record<string, string>>): Policy => {
+  const read = <K extends keyof Policy>(key: K, tag: string): Policy[K] =>
+    (tags[tag] === undefined ? undefined : (settings[key].kind.parse(tags[tag]) as Policy[K] | undefined)) ??
+    stack[key];
+  return {
+    ...stack,
+    targetUtilization: read('targetUtilization', 'reflex:target-utilization'),
+    maxIteratorAge: read('maxIteratorAge', 'reflex:max-iterator-age'),
+    consumerConcurrency: read('consumerConcurrency', 'reflex:consumer-concurrency'),
+  };
+};
+
+const toShard = (shard: {
+  ShardId: string | undefined;
+  ParentShardId?: string | undefined;
+  HashKeyRange: { StartingHashKey: string | undefined; EndingHashKey: string | undefined } | undefined;
+}): Shard => ({
+  id: shard.ShardId ?? '',
+  startingHashKey: shard.HashKeyRange?.StartingHashKey ?? '0',
+  endingHashKey: shard.HashKeyRange?.EndingHashKey ?? '0',
+  parentId: shard.ParentShardId ?? null,
+});
+
+const NO_METRICS: StreamMetrics = {
+  incomingBytes: [],
+  incomingRecords: [],
+  throttled: [],
+  outgoingBytes: [],
+  iteratorAge: [],
+};
+
+const STREAM_METRICS = [
+  ['IncomingBytes', 'Sum'],
+  ['IncomingRecords', 'Sum'],
+  ['WriteProvisionedThroughputExceeded', 'Sum'],
+  ['OutgoingBytes', 'Sum'],
+  ['GetRecords.IteratorAgeMilliseconds', 'Maximum'],
+] as const;
+
+/** One-minute metrics of streams, in their order. */
+const readMetrics = async (
+  names: readonly string[],
+  range: { readonly start: number; readonly end: number },
+): Promise<StreamMetrics[]> => {
+  const queries = names.flatMap((StreamName) =>
+    STREAM_METRICS.map(
+      ([name, stat]): MetricQuery => ({ namespace: 'AWS/Kinesis', name, dimensions: { StreamName }, stat }),
+    ),
+  );
+  const series = await getMetricData(queries, { ...range, periodSeconds: 60 });
+  return names.map((_, i) => {
+    const [incomingBytes = [], incomingRecords = [], throttled = [], outgoingBytes = [], iteratorAge = []] =
+      series.slice(i * STREAM_METRICS.length);
+    return { incomingBytes, incomingRecords, throttled, outgoingBytes, iteratorAge };
+  });
+};
+
+const SHARD_METRICS = ['IncomingBytes', 'IncomingRecords', 'WriteProvisionedThroughputExceeded'] as const;
+const RECENT = 5 * MINUTE;
+
+/** Load of each open shard as a share of its limits: peak of the last minutes and, for scale-in, of the day in five-minute means. */
+const shardLoads = async (
+  streamName: string,
+  shards: readonly Shard[],
+  now: number,
+  withDay: boolean,
+): Promise<Record<string, ShardLoad>> => {
+  const queries = shards.flatMap(({ id }) =>
+    SHARD_METRICS.map(
+      (name): MetricQuery => ({
+        namespace: 'AWS/Kinesis',
+        name,
+        dimensions: { StreamName: streamName, ShardId: id },
+        stat: 'Sum',
+      }),
+    ),
+  );
+  const [recent, day] = await Promise.all([
+    getMetricData(queries, { start: now - RECENT - MINUTE, end: now + MINUTE, periodSeconds: 60 }),
+    withDay ? getMetricData(queries, { start: now - DAY, end: now + MINUTE, periodSeconds: 300 }) : null,
+  ]);
+  return Object.fromEntries(
+    shards.map(({ id }, i) => {
+      const [, , throttled = []] = recent.slice(3 * i);
+      return [
+        id,
+        {
+          now: shardLoad(recent.slice(3 * i, 3 * i + 3), 60) ?? 0,
+          throttled: throttled.reduce((total, [, value]) => total + value, 0),
+          day: day === null ? null : shardLoad(day.slice(3 * i, 3 * i + 3), 300),
+        },
+      ];
+    }),
+  );
+};
+
+const shardLoad = (
+  [incomingBytes = [], incomingRecords = [], throttled = []]: readonly Points[],
+  seconds: number,
+): number | null => {
+  const demand = peakDemand(
+    { incomingBytes, incomingRecords, throttled, outgoingBytes: [], iteratorAge: [] },
+    seconds * 1_000,
+  );
+  return demand === null ? null : shardsWorth(demand);
+};
+
+/** The Lambda functions that read the stream. They are a courtesy unless the tag asks for more: then failing to read them is an error. */
+const readConsumers = async (
+  arn: string,
+  policy: Policy,
+): Promise<{ consumers: Consumer[]; unreserved: number | null } | null> => {
+  try {
+    const [mapped, unreserved] = await Promise.all([
+      listEventSourceConsumers(arn),
+      policy.consumerConcurrency === null ? null : unreservedConcurrency(),
+    ]);
+    const consumers = await Promise.all(
+      mapped.map(async (consumer) => ({
+        ...consumer,
+        reservedConcurrency: await reservedConcurrency(consumer.functionName),
+      })),
+    );
+    return { consumers, unreserved };
+  } catch (error) {
+    if (policy.consumerConcurrency !== null) throw error;
+    return null;
+  }
+};
+
+const nameOf = (arn: string): string => arn.slice(arn.indexOf('/') + 1);

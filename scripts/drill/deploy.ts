@@ -1,0 +1,134 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { build } from '../build.ts';
+import { functionsOf, type Template } from '../template.ts';
+import { type Aws, cloudFormation, putObject } from './aws.ts';
+import { codeKey, type Difference, withCode, withoutUnknown, withProperty } from './deployable.ts';
+import { type ZipEntry, zip } from './zip.ts';
+
+export interface StackResource {
+  readonly id: string;
+  readonly type: string;
+  readonly physicalId: string;
+}
+
+export interface Stack {
+  readonly resources: readonly StackResource[];
+  /** @throws Error where the stack has no such resource. */
+  physicalId(logicalId: string): string;
+}
+
+const bucket = 'drill-code';
+const stackName = 'reflex';
+const deployLimitMs = 60_000;
+
+export interface Package {
+  readonly folder: string;
+  readonly bytes: number;
+  readonly archive: Buffer;
+}
+
+/** Bundles every function as `npm run build` does, and zips it. */
+export function packages(template: Template, directory: string): Promise<Package[]> {
+  return Promise.all(
+    functionsOf(template).map(async (fn) => {
+      const folder = join(directory, fn.folder);
+      const { bytes } = await build(fn, folder);
+      const entries: ZipEntry[] = readdirSync(folder).map((name) => ({ name, data: readFileSync(join(folder, name)) }));
+      return { folder: fn.folder, bytes, archive: zip(entries) };
+    }),
+  );
+}
+
+/** Resource types that the emulator of this Python environment can make. */
+export async function knownTypes(python: string): Promise<ReadonlySet<string>> {
+  const script =
+    'import json; from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as h; print(json.dumps(list(h)))';
+  const { stdout } = await promisify(execFile)(python, ['-c', script], { env: { PATH: process.env.PATH } });
+  return new Set(JSON.parse(stdout) as string[]);
+}
+
+/** The copy of template.yaml that is deployed, and all it has otherwise. */
+export function deployable(
+  template: Template,
+  known: ReadonlySet<string>,
+): { readonly template: Template; readonly differences: readonly Difference[] } {
+  const reduced = withoutUnknown(template, known);
+  const hasty = withProperty(
+    reduced.template,
+    'ReshardKinesisInbox',
+    'VisibilityTimeout',
+    8,
+    'a message that fails is tried five times before it becomes a dead letter; here in seconds, not in half an hour',
+  );
+  return { template: withCode(hasty.template, bucket), differences: [...reduced.leftOut, hasty.difference] };
+}
+
+/** @throws Error with CloudFormation's reason where the stack fails. */
+export async function deploy(
+  aws: Aws,
+  template: Template,
+  code: readonly Package[],
+  parameters: Readonly<Record<string, string>>,
+): Promise<Stack> {
+  await putObject(aws, `/${bucket}`);
+  await Promise.all(code.map(({ folder, archive }) => putObject(aws, `/${bucket}/${codeKey(folder)}`, archive)));
+  const given = Object.entries(parameters).flatMap(([name, value], index) => [
+    [`Parameters.member.${index + 1}.ParameterKey`, name],
+    [`Parameters.member.${index + 1}.ParameterValue`, value],
+  ]);
+  await cloudFormation(aws, 'CreateStack', {
+    StackName: stackName,
+    TemplateBody: JSON.stringify(template),
+    'Capabilities.member.1': 'CAPABILITY_IAM',
+    'Capabilities.member.2': 'CAPABILITY_AUTO_EXPAND',
+    ...Object.fromEntries(given),
+  });
+  await complete(aws);
+  const listed = members(await cloudFormation(aws, 'DescribeStackResources', { StackName: stackName }));
+  const resources = listed.map((xml) => ({
+    id: element(xml, 'LogicalResourceId'),
+    type: element(xml, 'ResourceType'),
+    physicalId: element(xml, 'PhysicalResourceId'),
+  }));
+  return {
+    resources,
+    physicalId(logicalId) {
+      const found = resources.find(({ id }) => id === logicalId);
+      if (found === undefined) throw new Error(`The stack has no resource ${logicalId}`);
+      return found.physicalId;
+    },
+  };
+}
+
+async function complete(aws: Aws): Promise<void> {
+  const limit = Date.now() + deployLimitMs;
+  for (;;) {
+    const status = element(await cloudFormation(aws, 'DescribeStacks', { StackName: stackName }), 'StackStatus');
+    if (status === 'CREATE_COMPLETE') return;
+    if (status !== 'CREATE_IN_PROGRESS' && !status.endsWith('ROLLBACK_IN_PROGRESS')) {
+      throw new Error(`The stack is ${status}. ${await failures(aws)}`);
+    }
+    if (Date.now() > limit) throw new Error(`The stack is still ${status} after ${deployLimitMs / 1000} s.`);
+    await sleep(100);
+  }
+}
+
+async function failures(aws: Aws): Promise<string> {
+  const events = members(await cloudFormation(aws, 'DescribeStackEvents', { StackName: stackName }));
+  return events
+    .filter((xml) => element(xml, 'ResourceStatus').endsWith('_FAILED'))
+    .map((xml) => `${element(xml, 'LogicalResourceId')}: ${element(xml, 'ResourceStatusReason')}`)
+    .join('; ');
+}
+
+function members(xml: string): string[] {
+  return [...xml.matchAll(/<member>(.*?)<\/member>/gs)].map(([, inner = '']) => inner);
+}
+
+function element(xml: string, name: string): string {
+  return new RegExp(`<${name}>(.*?)</${name}>`, 's').exec(xml)?.[1] ?? '';
+}

@@ -1,0 +1,71 @@
+import type { HistoryRecord } from '../../shared/ledger/types.ts';
+import type { Difference } from './deployable.ts';
+import type { Trace } from './trace.ts';
+
+/** An open shard as its part of the hash key space, 0 to 1. */
+export interface ShardRange {
+  readonly id: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A stream as DescribeStreamSummary and ListShards of the embedded AWS show it. */
+export interface StreamView {
+  readonly status: string;
+  readonly open: readonly ShardRange[];
+  /** Ids of the shards that were split or merged away. */
+  readonly closed: readonly string[];
+}
+
+/** Something that had to be so, read from the embedded AWS. */
+export interface Check {
+  readonly what: string;
+  readonly ok: boolean;
+}
+
+/** A line of the incident's story. */
+export interface Moment {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly what: string;
+}
+
+/** What one scenario showed. */
+export interface Story {
+  readonly id: string;
+  readonly title: string;
+  /** One sentence: what this shows. */
+  readonly shows: string;
+  /** passed, failed, or skipped with the reason in `note`. */
+  readonly status: 'passed' | 'failed' | 'skipped';
+  readonly note: string | null;
+  readonly stream: string | null;
+  /** The trouble, on one line. */
+  readonly event: string | null;
+  readonly decision: Pick<HistoryRecord, 'decision' | 'reason' | 'why' | 'mode' | 'dryRun' | 'actions' | 'advice'> | null;
+  readonly before: StreamView | null;
+  readonly after: StreamView | null;
+  /** From sending the event to AWS's answer to the action, ms. */
+  readonly reactionMs: number | null;
+  readonly trace: Trace | null;
+  readonly moments: readonly Moment[];
+  /** What a person was told, if anything. */
+  readonly notification: string | null;
+  readonly checks: readonly Check[];
+}
+
+/** Everything the terminal and the page show. */
+export interface Drill {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Name and version of what ran it. */
+  readonly setting: readonly (readonly [name: string, value: string])[];
+  readonly resources: readonly { readonly id: string; readonly type: string }[];
+  readonly differences: readonly Difference[];
+  readonly stories: readonly Story[];
+}
+
+export function verdict(stories: readonly Story[]): { passed: number; failed: number; skipped: number } {
+  const count = (status: Story['status']) => stories.filter((story) => story.status === status).length;
+  return { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
+}

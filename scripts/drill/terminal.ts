@@ -1,0 +1,76 @@
+import { type Paint, type Screen, wrapped } from './screen.ts';
+import { type Drill, type Story, type StreamView, verdict } from './story.ts';
+import { actionText, clockText, count, streamText } from './words.ts';
+import { bar, duration, type Row, rowsOf } from './waterfall.ts';
+
+const labelWidth = 12;
+const streamWidth = 32;
+const spanWidth = 36;
+
+/** A scenario's story, line by line. */
+export function storyLines(story: Story, { paint, width }: Pick<Screen, 'paint' | 'width'>): string[] {
+  const field = (label: string, text: string | readonly string[], style?: Parameters<Paint>[0]): string[] =>
+    (typeof text === 'string' ? wrapped(text, width - labelWidth - 4) : text).map((line, index) => {
+      const head = paint('dim', (index === 0 ? label : '').padEnd(labelWidth));
+      return `    ${head}${style === undefined ? line : paint(style, line)}`;
+    });
+  const { decision, before, after, trace, moments, notification, checks } = story;
+  const mark = { passed: paint('green', '✓'), failed: paint('red', '✗'), skipped: paint('yellow', '-') }[story.status];
+  const verb = decision?.dryRun ? 'would call' : 'Calls';
+  return [
+    `  ${mark} ${paint('bold', story.title)}  ${paint('dim', story.id)}`,
+    ...field('', story.shows),
+    ...(story.note === null ? [] : field('', story.note, story.status === 'failed' ? 'red' : 'yellow')),
+    ...(story.event === null ? [] : field('Event', story.event)),
+    ...(decision === null
+      ? []
+      : [
+          ...field('Decision', `${decision.decision}  ${decision.reason}${decision.dryRun ? '  (dry run)' : ''}`, 'bold'),
+          ...field('Why', decision.why),
+          ...(decision.actions.length === 0 ? [] : field(verb, decision.actions.map(actionText))),
+        ]),
+    ...(before === null ? [] : field('AWS before', [streamLine(before)])),
+    ...(after === null ? [] : field('AWS after', [streamLine(after)])),
+    ...(story.reactionMs === null ? [] : field('Reaction', `${duration(story.reactionMs)} from the event to the act`)),
+    ...(trace === null ? [] : field('Trace', `${trace.id}  ${duration(trace.end - trace.start)}`)),
+    ...(trace === null ? [] : rowsOf(trace).map((row) => `    ${rowLine(row, width - 4, paint)}`)),
+    ...(moments.length === 0 ? [] : field('Story', moments.map(({ at, what }) => `${clockText(at)}  ${what}`))),
+    ...(notification === null ? [] : field('Told', notification)),
+    ...checks.flatMap(({ what, ok }, index) =>
+      field(index === 0 ? 'Checked' : '', `${ok ? paint('green', '✓') : paint('red', '✗')} ${what}`),
+    ),
+  ];
+}
+
+/** `1 open shard                  ├───────┤` */
+function streamLine(view: StreamView): string {
+  return `${streamText(view).padEnd(26)}${shardBar(view, streamWidth)}`;
+}
+
+/** The hash key space with a mark where one open shard ends and the next begins. */
+export function shardBar({ open }: StreamView, width: number): string {
+  const cells = Array.from({ length: width + 1 }, () => '─');
+  for (const { from } of open) cells[Math.round(from * width)] = '┼';
+  return `├${cells.slice(1, -1).join('')}┤`;
+}
+
+function rowLine({ label, depth, ms, kind, trouble, ...share }: Row, width: number, paint: Paint): string {
+  const time = duration(ms).padStart(8);
+  const cells = Math.max(width - spanWidth - time.length - 2, 10);
+  const text = `${'  '.repeat(depth)}${label}`.slice(0, spanWidth - 1).padEnd(spanWidth);
+  const drawn = bar(share, cells).padEnd(cells);
+  const colour = trouble !== null ? 'red' : kind === 'call' ? 'cyan' : 'green';
+  return `${kind === 'call' ? paint('dim', text) : text}${paint(colour, drawn)}  ${paint('dim', time)}${trouble === null ? '' : ` ${trouble}`}`;
+}
+
+/** The last line, and what to do where something failed. */
+export function verdictLines({ stories, startedAt, endedAt }: Drill, paint: Paint): string[] {
+  const { passed, failed, skipped } = verdict(stories);
+  const took = duration(endedAt - startedAt);
+  const parts = [
+    paint('green', `${passed} as it should be`),
+    ...(skipped === 0 ? [] : [paint('yellow', `${skipped} skipped`)]),
+    ...(failed === 0 ? [] : [paint('red', `${count(failed, 'scenario')} not remediated`)]),
+  ];
+  return [`  ${paint('bold', parts.join(', '))}  ${paint('dim', took)}`];
+}

@@ -1,0 +1,134 @@
+import type { Call } from './decision.ts';
+import type { Message } from './events/envelope.ts';
+import type { FollowUpEvent, ReflexEvent } from './events/event.ts';
+import { followUpBody } from './events/reflex-follow-up.ts';
+import { parse } from './events/registry.ts';
+import type { CommonFacts, ReflexFunction, Signal } from './function.ts';
+import type { Check } from './ledger/types.ts';
+import type { Runtime } from './runtime.ts';
+
+/** A signal with the message that brought it and, for our own checks, which look at which incident it is. */
+export interface Heeded {
+  readonly signal: Signal;
+  readonly message: Message;
+  readonly check?: Check;
+}
+
+export interface Listened {
+  readonly heeded: readonly Heeded[];
+  readonly notForUs: readonly string[];
+  readonly failed: readonly { readonly message: Message; readonly error: unknown; readonly broken: boolean }[];
+}
+
+/** The sweep leaves a follow-up this much time to arrive by itself. */
+const OVERDUE_MS = 2 * 60_000;
+/** A follow-up that comes this little early is not sent round again. */
+const EARLY_MS = 1_000;
+
+/** receive -> parse: what the messages say about which resources. One bad message never fails its batch. */
+export const listen = async <F extends CommonFacts, P, C extends Call>(
+  fn: ReflexFunction<F, P, C>,
+  runtime: Runtime,
+  messages: readonly Message[],
+): Promise<Listened> => {
+  const heeded: Heeded[] = [];
+  const notForUs: string[] = [];
+  const failed: { message: Message; error: unknown; broken: boolean }[] = [];
+  const foreign: { message: Message; event: ReflexEvent }[] = [];
+
+  const guarded = async (message: Message, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      failed.push({ message, error, broken: false });
+    }
+  };
+
+  await Promise.all(
+    messages.map((message) => {
+      const parsed = parse(message);
+      if (parsed.kind === 'broken') return void failed.push({ message, error: parsed.error, broken: true });
+      if (parsed.kind === 'not-for-us') return void notForUs.push(parsed.reason);
+      const { event } = parsed;
+      if (event.kind === 'tick') {
+        return guarded(message, async () => {
+          for (const entry of await swept(fn, runtime, event.scope)) heeded.push({ ...entry, message });
+        });
+      }
+      if (event.kind === 'follow-up') {
+        return guarded(message, async () => {
+          if (event.fn !== fn.name) notForUs.push('another-function');
+          else if (event.notBefore - runtime.clock() > EARLY_MS) {
+            await sendFollowUps(runtime, [event]);
+            notForUs.push('not-due-yet');
+          } else heeded.push({ message, ...followedUp(event) });
+        });
+      }
+      foreign.push({ message, event });
+      return undefined;
+    }),
+  );
+
+  if (foreign.length > 0) {
+    const heard = await fn
+      .hear(foreign.map(({ event }) => event))
+      .catch((error: unknown) => foreign.map(() => ({ error })));
+    for (const [i, { message }] of foreign.entries()) {
+      const answer = heard[i] ?? { error: new Error('the event got no answer') };
+      if ('error' in answer) failed.push({ message, error: answer.error, broken: false });
+      else if ('notForUs' in answer) notForUs.push(answer.notForUs);
+      else for (const signal of answer.signals) heeded.push({ signal, message });
+    }
+  }
+  return { heeded, notForUs, failed };
+};
+
+const followedUp = ({ resource, incidentId, check, notBefore }: FollowUpEvent): Omit<Heeded, 'message'> => ({
+  signal: {
+    resource,
+    trigger: 'follow-up',
+    cause: `follow-up ${check} of ${incidentId}`,
+    occurrence: '',
+    at: notBefore,
+  },
+  check: { id: incidentId, check },
+});
+
+/** What no event told us: incidents whose follow-up is overdue, and on the full tick every opted-in resource. */
+const swept = async <F extends CommonFacts, P, C extends Call>(
+  fn: ReflexFunction<F, P, C>,
+  { ledger, clock, metrics }: Runtime,
+  scope: 'all' | 'incidents',
+): Promise<Omit<Heeded, 'message'>[]> => {
+  const now = clock();
+  const [attention, all] = await Promise.all([
+    ledger.attention(fn.name),
+    scope === 'all' ? fn.sweep() : Promise.resolve([]),
+  ]);
+  metrics.held(fn.name, attention.filter(({ hold }) => hold !== undefined).length);
+  const tick = { trigger: 'tick', cause: 'schedule', occurrence: '', at: now } as const;
+  const overdue = attention.flatMap(({ resource, incident }) =>
+    incident !== undefined && incident.nextCheckAt + OVERDUE_MS < now
+      ? [
+          {
+            signal: { ...tick, resource, cause: `overdue check of ${incident.id}` },
+            check: { id: incident.id, check: incident.check },
+          },
+        ]
+      : [],
+  );
+  const open = new Set(attention.filter(({ incident }) => incident !== undefined).map(({ resource }) => resource));
+  return [...overdue, ...all.filter((arn) => !open.has(arn)).map((resource) => ({ signal: { ...tick, resource } }))];
+};
+
+/** Puts checks into the function's own inbox; SQS delays at most 15 minutes, what is later is sent on when it arrives. */
+export const sendFollowUps = async (runtime: Runtime, checks: readonly FollowUpEvent[]): Promise<void> => {
+  const now = runtime.clock();
+  const failures = await runtime.enqueue(
+    checks.map((check) => ({
+      body: followUpBody(check),
+      delaySeconds: Math.max(0, Math.ceil((check.notBefore - now) / 1_000)),
+    })),
+  );
+  if (failures.length > 0) throw new Error(`${failures.length} follow-ups not sent: ${failures[0]?.message}`);
+};

@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { client } from './aws/client.ts';
+import { dynamoTable } from './aws/dynamodb.ts';
+import { publish } from './aws/sns.ts';
+import { sendBatch } from './aws/sqs.ts';
+import { calendarState } from './aws/ssm.ts';
+import { ledger } from './ledger/ledger.ts';
+import type { Runtime } from './runtime.ts';
+import { fromEnv, type Kind, oneOf, orWord, SettingError, wholeNumber } from './settings.ts';
+import { logFromEnv } from './telemetry/logging.ts';
+import { metricsFromEnv } from './telemetry/metrics.ts';
+import { notify } from './telemetry/notify.ts';
+
+const text: Kind<string> = { expected: 'a text that is not empty', parse: (value) => value || undefined };
+
+/** The stack's part of every function's environment; template.yaml sets it from parameters and resources. */
+const settings = {
+  mode: { env: 'MODE', fallback: 'dry-run', kind: oneOf('off', 'dry-run', 'on') },
+  followUpSeconds: { env: 'FOLLOW_UP_SECONDS', fallback: '60', kind: wholeNumber(10, 900, 'seconds') },
+  stormLimit: { env: 'STORM_LIMIT', fallback: '10', kind: wholeNumber(1, 10_000) },
+  freezeCalendar: { env: 'FREEZE_CALENDAR', fallback: 'none', kind: orWord('none', text) },
+  ledgerTable: { env: 'LEDGER_TABLE', fallback: '', kind: text },
+  inboxUrl: { env: 'INBOX_URL', fallback: '', kind: text },
+  notificationsTopicArn: { env: 'NOTIFICATIONS_TOPIC_ARN', fallback: '', kind: text },
+} as const;
+
+/** Full jitter from 50 ms, doubling. */
+const pause = (repetition: number): Promise<void> => setTimeout(Math.random() * 50 * 2 ** repetition);
+
+/**
+ * The production runtime of a function (folder name).
+ * @throws SettingError at init, naming the variable and what is allowed.
+ */
+export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env): Runtime => {
+  const stack = fromEnv(settings, env);
+  const log = logFromEnv(fn, env);
+  const clock = Date.now;
+  const { freezeCalendar: calendar, notificationsTopicArn: topic } = stack;
+  const [, , , region, account] = topic.split(':');
+  if (region === undefined || account === undefined) {
+    throw new SettingError(`NOTIFICATIONS_TOPIC_ARN: expected the ARN of an SNS topic, found "${topic.slice(0, 40)}"`);
+  }
+  return {
+    clock,
+    newId: () => randomBytes(4).toString('hex'),
+    stackMode: stack.mode,
+    followUpMs: stack.followUpSeconds * 1_000,
+    stormLimit: stack.stormLimit,
+    ledger: ledger({ table: dynamoTable(client(DynamoDBClient), stack.ledgerTable, pause), clock }),
+    calendar: calendar === null ? null : () => calendarState(calendar),
+    enqueue: (messages) => sendBatch(stack.inboxUrl, messages),
+    notify: async (record, nextCheckAt) => {
+      await notify((notification) => publish(topic, notification), log, record, {
+        version: env.REFLEX_VERSION || 'development',
+        region,
+        account,
+        nextCheckAt,
+      });
+    },
+    log,
+    metrics: metricsFromEnv(),
+  };
+};

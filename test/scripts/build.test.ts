@@ -1,0 +1,118 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUNDLE_BUDGET_KB, build, esbuildFlags, overBudget, sizeTable } from '../../scripts/build.ts';
+import { functionNamed, functionsOf, parseTemplate, readTemplate } from '../../scripts/template.ts';
+
+describe('the command line for esbuild', () => {
+  it('spells options as SAM does', () => {
+    const flags = esbuildFlags({
+      EntryPoints: ['handler.ts'],
+      Format: 'esm',
+      KeepNames: true,
+      Metafile: false,
+      OutExtension: ['.js=.mjs'],
+    });
+
+    expect(flags).toEqual([
+      'handler.ts',
+      '--bundle',
+      '--platform=node',
+      '--format=esm',
+      '--keep-names',
+      '--out-extension:.js=.mjs',
+    ]);
+  });
+
+  it.each([[{}], [{ EntryPoints: [] }], [{ EntryPoints: 'handler.ts' }]])(
+    'refuses %j, which names no entry',
+    (options) => {
+      expect(() => esbuildFlags(options)).toThrow('BuildProperties.EntryPoints');
+    },
+  );
+
+  it.each([[{ js: 'x' }], [1], [null]])('refuses the value %j, as SAM does', (Banner) => {
+    expect(() => esbuildFlags({ EntryPoints: ['handler.ts'], Banner })).toThrow('BuildProperties.Banner');
+  });
+});
+
+describe('a bundle', () => {
+  let folder: string;
+  const [template] = functionsOf(readTemplate());
+  const fn = () => ({ ...functionNamed(template?.folder ?? ''), codeUri: '../'.repeat(20) + folder });
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'reflex-build-'));
+    writeFileSync(
+      join(folder, 'handler.ts'),
+      'export class Named extends Error {}\n' +
+        'const path: typeof import("node:path") = require("node:path");\n' +
+        'export const handler = async (event: { a: number }) => ({ sum: event.a + 1, base: path.basename("/x/y"), name: Named.name });\n',
+    );
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('loads as an ES module, exports its handler, can require, and keeps its names', async () => {
+    const bundle = await build(fn(), join(folder, 'out'));
+
+    const { handler } = (await import(bundle.file)) as { handler: (event: object) => Promise<object> };
+    expect(bundle.file).toMatch(/index\.mjs$/);
+    expect(await handler({ a: 1 })).toEqual({ sum: 2, base: 'y', name: 'Named' });
+  });
+
+  it('comes with a source map that holds no sources', async () => {
+    const { file } = await build(fn(), join(folder, 'mapped'));
+
+    const map = JSON.parse(readFileSync(`${file}.map`, 'utf8')) as object;
+    expect(map).toHaveProperty('mappings');
+    expect(map).not.toHaveProperty('sourcesContent');
+  });
+
+  it('that does not build says which function and where', async () => {
+    const broken = mkdtempSync(join(folder, 'broken-'));
+    writeFileSync(join(broken, 'handler.ts'), 'import "./missing.ts";');
+
+    const failed = build({ ...fn(), codeUri: '../'.repeat(20) + broken }, join(folder, 'none'));
+    await expect(failed).rejects.toThrow(/does not bundle:[\s\S]*missing\.ts/);
+  });
+});
+
+describe('the budget', () => {
+  it('is kept by a bundle of exactly its size, and broken by one byte more', () => {
+    expect(overBudget({ bytes: BUNDLE_BUDGET_KB * 1000 })).toBe(false);
+    expect(overBudget({ bytes: BUNDLE_BUDGET_KB * 1000 + 1 })).toBe(true);
+  });
+
+  it('is shown with what is left or over', () => {
+    const bundle = { folder: 'reshard-kinesis', file: '', zipped: 100_000 };
+    expect(sizeTable([{ ...bundle, bytes: 400_000 }], 500)).toContain('100 kB left');
+    expect(sizeTable([{ ...bundle, bytes: 600_000 }], 500)).toContain('100 kB over');
+  });
+});
+
+describe('the template, as the scripts read it', () => {
+  it('writes short forms out and resolves anchors', () => {
+    const text =
+      'Outputs:\n  A: &a {Value: !GetAtt Queue.Arn}\n  B: *a\n  C: {Value: !If [X, !Ref Y, !Sub "z-q"], Condition: X}\n';
+
+    expect(parseTemplate(text).Outputs).toEqual({
+      A: { Value: { 'Fn::GetAtt': ['Queue', 'Arn'] } },
+      B: { Value: { 'Fn::GetAtt': ['Queue', 'Arn'] } },
+      C: { Value: { 'Fn::If': ['X', { Ref: 'Y' }, { 'Fn::Sub': 'z-q' }] }, Condition: 'X' },
+    });
+  });
+
+  it('says where it is not YAML', () => {
+    expect(() => parseTemplate('a: [1\nb: 2')).toThrow(/line \d/);
+  });
+
+  it('gives a function its own variables over the globals', () => {
+    const environment = functionNamed('reshard-kinesis').environment;
+    expect(environment).toMatchObject({ LEDGER_TABLE: { Ref: 'Ledger' }, INBOX_URL: { Ref: 'ReshardKinesisInbox' } });
+  });
+
+  it('knows its functions, and says so when asked for another', () => {
+    expect(() => functionNamed('reshard')).toThrow(/"reshard".*Known functions: .*reshard-kinesis/);
+  });
+});

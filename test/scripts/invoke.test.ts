@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  contextOf,
+  type Deployment,
+  environmentOf,
+  invoke,
+  locate,
+  parseRequest,
+  readEvent,
+  summarize,
+} from '../../scripts/invoke.ts';
+import { functionNamed, functionsOf, readTemplate } from '../../scripts/template.ts';
+
+const deployment: Deployment = {
+  region: 'eu-west-1',
+  account: '111122223333',
+  partition: 'aws',
+  ledgerTable: 'reflex-Ledger-1A2B',
+  queueUrl: async (name) => `https://sqs.eu-west-1.amazonaws.com/111122223333/${name}`,
+};
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'reflex-invoke-'));
+  writeFileSync(join(folder, 'alarm.kinesis.json'), '{"source":"aws.cloudwatch"}');
+  writeFileSync(join(folder, 'tick.json'), '{"source": ');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the command line', () => {
+  it('takes a function, a file and options in any order', () => {
+    expect(parseRequest(['--mode', 'on', 'reshard-kinesis', 'e.json', '--endpoint', 'http://127.0.0.1:4566'])).toEqual({
+      folder: 'reshard-kinesis',
+      file: 'e.json',
+      mode: 'on',
+      endpoint: 'http://127.0.0.1:4566',
+      stack: 'reflex',
+    });
+  });
+
+  it.each([
+    [[], 'Usage'],
+    [['reshard-kinesis'], 'Usage'],
+    [['reshard-kinesis', 'a.json', 'b.json'], 'Usage'],
+    [['f', 'e.json', '--made', 'on'], 'Usage'],
+    [['f', 'e.json', '--mode', 'ON'], 'expected one of off, dry-run, on, found "ON"'],
+    [['f', 'e.json', '--endpoint', 'localhost'], 'expected a URL'],
+  ])('refuses %j and says what is expected', (argv, message) => {
+    expect(() => parseRequest(argv)).toThrow(message);
+  });
+});
+
+describe('the event file', () => {
+  it('is read as JSON', () => {
+    expect(readEvent(join(folder, 'alarm.kinesis.json'))).toEqual({ source: 'aws.cloudwatch' });
+  });
+
+  it('that does not exist is answered with the nearest name first', () => {
+    expect(() => readEvent(join(folder, 'kinesis.json'))).toThrow(
+      /No such file.*\n.*Did you mean:\n.*alarm\.kinesis\.json/,
+    );
+  });
+
+  it('that is not JSON is named, with the reason', () => {
+    expect(() => readEvent(join(folder, 'tick.json'))).toThrow(/tick\.json: not JSON: .*JSON/);
+  });
+});
+
+describe('the environment', () => {
+  const template = readTemplate();
+
+  it.each(functionsOf(template))(
+    'of $folder has every variable of the template, as CloudFormation would fill it',
+    async (fn) => {
+      const environment = await environmentOf(fn, template, deployment, {});
+
+      expect(Object.keys(environment).toSorted()).toEqual(Object.keys(fn.environment).toSorted());
+      expect(environment).toMatchObject({
+        MODE: 'dry-run',
+        LEDGER_TABLE: 'reflex-Ledger-1A2B',
+        NOTIFICATIONS_TOPIC_ARN: 'arn:aws:sns:eu-west-1:111122223333:reflex-notifications',
+        INBOX_URL: `https://sqs.eu-west-1.amazonaws.com/111122223333/reflex-${fn.folder}-inbox`,
+      });
+    },
+  );
+
+  it('leaves what is already set', async () => {
+    const environment = await environmentOf(functionNamed('reshard-kinesis'), template, deployment, {
+      MAX_SHARDS: '7',
+    });
+    expect(environment).toMatchObject({ MAX_SHARDS: '7', MIN_SHARDS: '1' });
+  });
+
+  it('says which value cannot be known on this machine', async () => {
+    const fn = { ...functionNamed('reshard-kinesis'), environment: { KEY: { Ref: 'TopicKey' } } };
+    await expect(environmentOf(fn, template, deployment, {})).rejects.toThrow('!Ref TopicKey has no local value');
+  });
+});
+
+describe('the context', () => {
+  it('counts down to the timeout and not below', () => {
+    let now = 1_000;
+    const context = contextOf('reflex-reshard-kinesis', deployment, 60_000, () => now);
+
+    expect(context.getRemainingTimeInMillis()).toBe(60_000);
+    now += 59_000;
+    expect(context.getRemainingTimeInMillis()).toBe(1_000);
+    now += 59_000;
+    expect(context.getRemainingTimeInMillis()).toBe(0);
+  });
+
+  it('names the function in the account at hand', () => {
+    expect(contextOf('f', deployment, 1).invokedFunctionArn).toBe('arn:aws:lambda:eu-west-1:111122223333:function:f');
+  });
+});
+
+describe('the summary', () => {
+  const outcome = {
+    resource: 'arn:aws:kinesis:eu-west-1:111122223333:stream/orders',
+    decision: 'act',
+    reason: 'cool-down',
+    why: 'one shard carries 97 %',
+    actions: [{ call: 'UpdateShardCount', params: { TargetShardCount: 2 } }],
+    dryRun: true,
+    incidentId: null,
+  } as const;
+
+  it('tells what was decided, why, and that nothing was written', () => {
+    const { ok, text } = summarize({ outcomes: [outcome] });
+
+    expect(ok).toBe(true);
+    expect(text).toMatch(/stream\/orders: act \(cool-down\), dry run: nothing was written\n {2}one shard carries 97 %/);
+    expect(text).toContain('UpdateShardCount {"TargetShardCount":2}');
+  });
+
+  it('is no success where a message failed', () => {
+    const { ok, text } = summarize({ batchItemFailures: [{ itemIdentifier: 'm-1' }], outcomes: [outcome] });
+    expect(ok).toBe(false);
+    expect(text).toContain('message m-1 failed');
+  });
+
+  it('is no success where a call failed', () => {
+    const failed = { ...outcome, dryRun: false, actions: [{ call: 'SplitShard', params: {}, error: 'AccessDenied' }] };
+    const { ok, text } = summarize({ outcomes: [failed] });
+    expect(ok).toBe(false);
+    expect(text).toContain('SplitShard {} FAILED: AccessDenied');
+  });
+
+  it('is a success where the event concerned nothing here', () => {
+    expect(summarize({ outcomes: [] })).toEqual({ ok: true, text: expect.stringContaining('No outcome') });
+  });
+});
+
+describe('an invocation', () => {
+  it('of an unknown function lists the known', async () => {
+    const request = parseRequest(['reshard', 'events/reflex.tick.json']);
+    await expect(invoke(request, {})).rejects.toThrow('Known functions: reshard-kinesis');
+  });
+
+  it('without anything listening says how to reach the embedded AWS', async () => {
+    const endpoint = 'http://127.0.0.1:9';
+    process.env.AWS_ENDPOINT_URL = endpoint;
+    try {
+      await expect(locate('reflex', { AWS_ENDPOINT_URL: endpoint })).rejects.toThrow(
+        /Nothing answers at http:\/\/127\.0\.0\.1:9\.[\s\S]*AWS_ENDPOINT_URL/,
+      );
+    } finally {
+      delete process.env.AWS_ENDPOINT_URL;
+    }
+  });
+});

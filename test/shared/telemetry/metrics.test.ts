@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { metricsFromEnv } from '../../../shared/telemetry/metrics.ts';
+
+interface Emf {
+  readonly _aws: {
+    readonly CloudWatchMetrics: readonly {
+      readonly Namespace: string;
+      readonly Dimensions: readonly (readonly string[])[];
+      readonly Metrics: readonly { readonly Name: string; readonly Unit: string }[];
+    }[];
+  };
+  readonly [key: string]: unknown;
+}
+
+const printed: string[] = [];
+const emitted = (): Emf[] => printed.map((line) => JSON.parse(line) as Emf);
+
+beforeEach(() => {
+  printed.length = 0;
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', undefined);
+  for (const stream of [process.stdout, process.stderr]) {
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      printed.push(String(text));
+      return true;
+    });
+  }
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+describe('the meter', () => {
+  it('counts outcomes by function, decision and reason in namespace Reflex, one line for equal ones', () => {
+    const meter = metricsFromEnv();
+
+    meter.outcome('reshard-kinesis', 'skip', 'not-opted-in', false);
+    meter.outcome('reshard-kinesis', 'skip', 'not-opted-in', false);
+    meter.outcome('reshard-kinesis', 'escalate', 'bad-tag', false);
+    meter.flush();
+
+    expect(emitted()).toMatchObject([
+      { function: 'reshard-kinesis', decision: 'skip', reason: 'not-opted-in', Outcome: [1, 1] },
+      { function: 'reshard-kinesis', decision: 'escalate', reason: 'bad-tag', Outcome: 1 },
+    ]);
+    expect(emitted()[0]?._aws.CloudWatchMetrics).toEqual([
+      {
+        Namespace: 'Reflex',
+        Dimensions: [['function', 'decision', 'reason']],
+        Metrics: [{ Name: 'Outcome', Unit: 'Count' }],
+      },
+    ]);
+  });
+
+  it('counts a dry run as such too', () => {
+    const meter = metricsFromEnv();
+
+    meter.outcome('reshard-kinesis', 'act', 'frozen', true);
+    meter.flush();
+
+    expect(emitted()).toMatchObject([{ Outcome: 1, DryRunOutcome: 1 }]);
+  });
+
+  it('collects what a function counts into one line', () => {
+    const meter = metricsFromEnv();
+
+    meter.eventToAction('reshard-kinesis', 1_300);
+    meter.held('reshard-kinesis', 0);
+    meter.brokenMessages('reshard-kinesis', 2);
+    meter.notForUs('reshard-kinesis', 3);
+    meter.flush();
+
+    expect(emitted()).toMatchObject([
+      { function: 'reshard-kinesis', EventToAction: 1_300, Held: 0, BrokenMessage: 2, NotForUs: 3 },
+    ]);
+    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['function']]);
+    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Metrics[0]).toEqual({
+      Name: 'EventToAction',
+      Unit: 'Milliseconds',
+    });
+  });
+
+  it('counts an event from the future as no delay', () => {
+    const meter = metricsFromEnv();
+
+    meter.eventToAction('reshard-kinesis', -250);
+    meter.flush();
+
+    expect(emitted()).toMatchObject([{ EventToAction: 0 }]);
+  });
+
+  it('keeps the resource out of the dimensions and in the line', () => {
+    const meter = metricsFromEnv();
+
+    meter.budgetLeft('reshard-kinesis', 'arn:a', 'UpdateShardCount', 7);
+    meter.budgetLeft('reshard-kinesis', 'arn:b', 'UpdateShardCount', 0);
+
+    expect(emitted()).toMatchObject([
+      { budget: 'UpdateShardCount', resource: 'arn:a', BudgetLeft: 7 },
+      { budget: 'UpdateShardCount', resource: 'arn:b', BudgetLeft: 0 },
+    ]);
+    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['function', 'budget']]);
+  });
+
+  it('writes each count once, and nothing when nothing was counted', () => {
+    const meter = metricsFromEnv();
+
+    meter.notForUs('reshard-kinesis', 0);
+    meter.brokenMessages('reshard-kinesis', 0);
+    meter.flush();
+    meter.notForUs('reshard-kinesis', 1);
+    meter.flush();
+    meter.flush();
+
+    expect(emitted()).toHaveLength(1);
+  });
+
+  it('loses no count in a storm of more than a hundred equal outcomes', () => {
+    const meter = metricsFromEnv();
+
+    for (let index = 0; index < 250; index++) meter.outcome('drain-fargate', 'act', 'frozen', false);
+    meter.flush();
+
+    expect(emitted().flatMap(({ Outcome }) => Outcome)).toEqual(Array.from({ length: 250 }, () => 1));
+    expect(emitted().every(({ reason }) => reason === 'frozen')).toBe(true);
+  });
+
+  it('is silent where metrics are switched off', () => {
+    vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'true');
+    const meter = metricsFromEnv();
+
+    meter.outcome('reshard-kinesis', 'act', 'frozen', true);
+    meter.budgetLeft('reshard-kinesis', 'arn:a', 'UpdateShardCount', 7);
+    meter.flush();
+
+    expect(printed).toEqual([]);
+  });
+});

@@ -1,0 +1,319 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import type { HistoryRecord } from '../../../shared/ledger/types.ts';
+import type { Log } from '../../../shared/telemetry/logging.ts';
+import { buildNotification, type NotificationContext, notify } from '../../../shared/telemetry/notify.ts';
+
+const resource = 'arn:aws:kinesis:eu-west-1:111122223333:stream/orders';
+const at = Date.UTC(2026, 2, 14, 3, 12, 9);
+
+const record: HistoryRecord = {
+  fn: 'reshard-kinesis',
+  resource,
+  recordId: '2026-03-14T03:12:09.000Z#a1',
+  at,
+  incidentId: 'incident-7f3a',
+  trigger: 'alarm',
+  cause: 'arn:aws:cloudwatch:eu-west-1:111122223333:alarm:orders-throttled',
+  decision: 'act',
+  reason: 'scale-up',
+  why: '1,200 of 9,000 records/min were rejected; 2 shards carry 0.5 of it each.',
+  mode: 'on',
+  dryRun: false,
+  actions: [{ call: 'UpdateShardCount', params: { StreamName: 'orders', TargetShardCount: 2 } }],
+  facts: { openShards: 1, rejectedPerMinute: 1_200 },
+  traceId: '1-68f3c1aa-0123456789abcdef01234567',
+};
+const context: NotificationContext = {
+  version: '1.2.3',
+  region: 'eu-west-1',
+  account: '111122223333',
+  nextCheckAt: at + 60_000,
+};
+const build = (change: Partial<HistoryRecord> = {}, other: Partial<NotificationContext> = {}) =>
+  buildNotification({ ...record, ...change }, { ...context, ...other });
+
+describe('the e-mail', () => {
+  it('answers alone why it did that at 03:12', () => {
+    const { email } = build();
+
+    for (const part of [
+      'Reflex acted on stream/orders.',
+      '2026-03-14 03:12:09 UTC',
+      resource,
+      'alarm:orders-throttled (alarm)',
+      'act, reason scale-up: Demand exceeds',
+      '1,200 of 9,000 records/min were rejected',
+      '1. UpdateShardCount {"StreamName":"orders","TargetShardCount":2} - made',
+      'Reflex looks again at 2026-03-14 03:13:09 UTC.',
+      '"rejectedPerMinute": 1200',
+      'incident-7f3a',
+      `npm run ops -- history ${resource}`,
+      'npm run ops -- mode set off',
+      'https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#xray:traces/1-68f3c1aa-0123456789abcdef01234567',
+      'Reflex 1.2.3, account 111122223333, eu-west-1',
+    ]) {
+      expect(email).toContain(part);
+    }
+    expect(email).not.toContain('dry run');
+  });
+
+  it('says of a dry run that nothing was changed and no call was made', () => {
+    const { email, subject } = build({ dryRun: true, mode: 'dry-run' });
+
+    expect(email).toContain('Reflex would have acted on stream/orders (dry run: nothing was changed).');
+    expect(email).toContain('- not made (dry run)');
+    expect(subject).toContain('dry run');
+  });
+
+  it('says which call AWS refused and how', () => {
+    const [action] = record.actions;
+    const { email, subject } = build({
+      actions: action === undefined ? [] : [{ ...action, error: 'ResourceInUseException: busy' }],
+    });
+
+    expect(email).toContain('Reflex tried to act on stream/orders, and AWS refused.');
+    expect(email).toContain('- FAILED: ResourceInUseException: busy');
+    expect(subject).toContain('failed');
+  });
+
+  it('says where the result of a call is not known', () => {
+    expect(build({ unresolved: true }).email).toContain('- result unknown: the invocation ended in between');
+  });
+
+  it('tells a person what to do when it escalates', () => {
+    const change = { decision: 'escalate', reason: 'bad-tag', actions: [], advice: 'Correct the tag.' } as const;
+
+    const { email, chat } = build(change, { nextCheckAt: null });
+
+    expect(email).toContain('Reflex needs a person for stream/orders.');
+    expect(email).toContain('WHAT A PERSON SHOULD DO\nCorrect the tag.');
+    expect(email).toContain('CALLS\nNone.');
+    expect(email).toContain('Reflex does nothing more by itself until the next event on this resource.');
+    expect(chat.content.nextSteps[0]).toBe('Correct the tag.');
+  });
+
+  it('says how a resource on hold is released', () => {
+    const { email } = build({ decision: 'escalate', reason: 'not-converging', actions: [] }, { nextCheckAt: null });
+
+    expect(email).toContain('on hold: Reflex does not touch it until a person releases it');
+  });
+
+  it('says that the incident is closed when nothing follows', () => {
+    const { email } = build({ decision: 'skip', reason: 'superseded', actions: [] }, { nextCheckAt: null });
+
+    expect(email).toContain('Reflex found nothing to do for stream/orders.');
+    expect(email).toContain('The incident is closed; the next event opens another.');
+  });
+
+  it('has no trace to show where none was recorded', () => {
+    const { traceId: _, ...untraced } = record;
+
+    expect(buildNotification(untraced, context).email).not.toContain('Trace');
+    expect(JSON.stringify(buildNotification(untraced, context).chat)).not.toContain('Trace');
+  });
+
+  it.each([
+    ['aws-cn', 'cn-north-1', 'https://console.amazonaws.cn/cloudwatch/home?region=cn-north-1#xray'],
+    ['aws-us-gov', 'us-gov-west-1', 'https://console.amazonaws-us-gov.com/cloudwatch/home?region=us-gov-west-1#xray'],
+  ])('links to the console of partition %s', (partition, region, link) => {
+    expect(build({ resource: resource.replace('arn:aws:', `arn:${partition}:`) }, { region }).email).toContain(link);
+  });
+});
+
+describe('the subject', () => {
+  it('names the verdict, the function, the resource and the reason', () => {
+    expect(build().subject).toBe('Reflex acted: reshard-kinesis stream/orders (scale-up)');
+  });
+
+  it('is ASCII, one line and at most 100 characters, whatever the resource is called', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), (name) => {
+        const { subject } = build({ resource: `arn:aws:kinesis:eu-west-1:1:stream/${name}\n` });
+        expect(subject).toMatch(/^Reflex [\x20-\x7e]{1,93}$/);
+      }),
+    );
+  });
+});
+
+describe('the chat message', () => {
+  it('follows the custom-notification schema of Amazon Q Developer in chat applications', () => {
+    const { chat } = build();
+
+    expect(chat).toEqual({
+      version: '1.0',
+      source: 'custom',
+      id: record.recordId,
+      content: {
+        textType: 'client-markdown',
+        title: ':gear: reshard-kinesis: acted on stream/orders',
+        description: expect.stringContaining('*act* because of *scale-up*: 1,200 of 9,000'),
+        nextSteps: [
+          `The whole story: \`npm run ops -- history ${resource}\``,
+          'Stop Reflex: `npm run ops -- mode set off`',
+          expect.stringMatching(/^<https:\/\/.*\|Trace>$/),
+        ],
+        keywords: ['reshard-kinesis', 'act', 'scale-up'],
+      },
+      metadata: {
+        threadId: 'incident-7f3a',
+        summary: expect.stringContaining('Reflex acted on stream/orders.'),
+        eventType: 'reflex-act',
+        relatedResources: [resource],
+        additionalContext: {
+          function: 'reshard-kinesis',
+          reason: 'scale-up',
+          mode: 'on',
+          dryRun: 'false',
+          incident: 'incident-7f3a',
+          account: '111122223333',
+          region: 'eu-west-1',
+          version: '1.2.3',
+        },
+      },
+    });
+    expect(chat.content.description).toContain('UpdateShardCount {"StreamName":"orders","TargetShardCount":2} - made');
+  });
+
+  it('keeps the messages of one resource in one thread where no incident is open', () => {
+    expect(build({ incidentId: null }).chat.metadata.threadId).toBe(`reshard-kinesis ${resource}`);
+  });
+
+  it('stays as short as Slack shows it', () => {
+    const { chat } = build({ why: 'x'.repeat(10_000), advice: 'y'.repeat(10_000) });
+
+    expect(chat.content.description.length).toBeLessThanOrEqual(2_800);
+    expect(chat.content.title.length).toBeLessThanOrEqual(250);
+    expect(chat.content.nextSteps.every((step) => step.length <= 350)).toBe(true);
+  });
+});
+
+describe('the SNS message', () => {
+  it('has the text for people by e-mail, the chat schema over https, and the record for programs', () => {
+    const notification = build();
+
+    const message = JSON.parse(notification.message);
+
+    expect(Object.keys(message).sort()).toEqual(
+      ['default', 'email', 'email-json', 'firehose', 'http', 'https', 'lambda', 'sqs'].sort(),
+    );
+    expect(Object.values(message).every((text) => typeof text === 'string')).toBe(true);
+    expect(message.default).toBe(notification.default);
+    expect(message.email).toBe(notification.email);
+    expect(JSON.parse(message.https)).toEqual(notification.chat);
+    expect(JSON.parse(message.sqs)).toMatchObject({
+      fn: 'reshard-kinesis',
+      resource,
+      at: '2026-03-14T03:12:09.000Z',
+      decision: 'act',
+      reason: 'scale-up',
+      actions: record.actions,
+      facts: record.facts,
+    });
+  });
+
+  it('masks secrets in every protocol', () => {
+    const { message } = build({
+      actions: [
+        {
+          call: 'RunTask',
+          params: {
+            overrides: {
+              containerOverrides: [
+                { name: 'app', command: ['hush'], environment: [{ name: 'DB_URL', value: 'hush' }] },
+              ],
+            },
+          },
+        },
+      ],
+      facts: { task: { secrets: [{ name: 'KEY', valueFrom: 'hush' }] } },
+    });
+
+    expect(message).not.toContain('hush');
+    expect(message).toContain('DB_URL');
+  });
+
+  it('drops facts before anything else when it is too long', () => {
+    const { message, email } = build({ facts: { shards: Array.from({ length: 20_000 }, (_, id) => ({ id })) } });
+
+    expect(Buffer.byteLength(message)).toBeLessThanOrEqual(256 * 1024);
+    expect(email).toContain('UpdateShardCount {"StreamName":"orders","TargetShardCount":2} - made');
+    expect(email).toContain('"shards"');
+    expect(JSON.parse(JSON.parse(message).sqs).facts).toBe('left out: too long for SNS');
+  });
+
+  it('then shortens the list of calls and says how many are missing', () => {
+    const actions = Array.from({ length: 5_000 }, (_, index) => ({
+      call: 'MergeShards',
+      params: { StreamName: 'orders', ShardToMerge: `shardId-${index}` },
+    }));
+
+    const { message, email } = build({ actions });
+
+    expect(Buffer.byteLength(message)).toBeLessThanOrEqual(256 * 1024);
+    expect(email).toContain('50. MergeShards');
+    expect(email).toContain('... and 4950 more');
+  });
+
+  it('fits into what SNS takes, whatever the record holds', () => {
+    const nasty = fc.tuple(
+      fc.constantFrom('"', '\\', '\u0000', '€', '😀', 'x', '\n'),
+      fc.integer({ min: 1, max: 20_000 }),
+    );
+    const text = nasty.map(([unit, length]) => unit.repeat(length));
+
+    fc.assert(
+      fc.property(text, text, text, fc.integer({ min: 0, max: 20 }), (a, b, c, calls) => {
+        const { message } = build({
+          resource: `arn:aws:kinesis:eu-west-1:1:${a}`,
+          incidentId: b,
+          cause: c,
+          why: a,
+          advice: b,
+          actions: Array.from({ length: calls }, () => ({
+            call: 'RunTask',
+            params: { a: b.slice(0, 5_000) },
+            error: c,
+          })),
+          facts: { c },
+        });
+        expect(Buffer.byteLength(message)).toBeLessThanOrEqual(256 * 1024);
+        expect(() => JSON.parse(JSON.parse(message).sqs)).not.toThrow();
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('notify', () => {
+  const quiet = (): Log => ({
+    invocation: vi.fn(),
+    decision: vi.fn(),
+    debug: vi.fn(),
+    info: vi.fn(),
+    warn: vi.fn(),
+    error: vi.fn(),
+  });
+
+  it('publishes what it built', async () => {
+    const publish = vi.fn(async () => 'm-1');
+    const log = quiet();
+
+    expect(await notify(publish, log, record, context)).toEqual({ sent: true });
+    expect(publish).toHaveBeenCalledExactlyOnceWith(buildNotification(record, context));
+    expect(log.error).not.toHaveBeenCalled();
+  });
+
+  it('logs an outage of SNS and gives it back instead of throwing', async () => {
+    const outage = new Error('SNS is away');
+    const log = quiet();
+
+    const result = await notify(() => Promise.reject(outage), log, record, context);
+
+    expect(result).toEqual({ sent: false, error: 'Error: SNS is away' });
+    expect(log.error).toHaveBeenCalledExactlyOnceWith('notification not sent', outage, {
+      resource,
+      recordId: record.recordId,
+    });
+  });
+});
