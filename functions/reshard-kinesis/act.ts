@@ -1,6 +1,5 @@
 import { isAccessDenied, isErrorNamed, isTransient } from '../../shared/aws/client.ts';
 import { mergeShards, splitShard, updateShardCount } from '../../shared/aws/kinesis.ts';
-import { putFunctionConcurrency } from '../../shared/aws/lambda.ts';
 import type { OutcomeAction } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
@@ -32,7 +31,7 @@ const inOrder = async (calls: readonly KinesisCall[], clock: () => number): Prom
   return { actions };
 };
 
-const make = (call: KinesisCall): Promise<unknown> => {
+const make = async (call: KinesisCall): Promise<unknown> => {
   switch (call.call) {
     case 'UpdateShardCount':
       return updateShardCount(call.params);
@@ -41,7 +40,7 @@ const make = (call: KinesisCall): Promise<unknown> => {
     case 'MergeShards':
       return mergeShards(call.params);
     case 'PutFunctionConcurrency':
-      return putFunctionConcurrency(call.params);
+      return (await import('../../shared/aws/lambda.ts')).putFunctionConcurrency(call.params);
   }
 };
 

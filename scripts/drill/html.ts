@@ -1,7 +1,7 @@
 import { type Drill, type Story, type StreamView, verdict } from './story.ts';
 import type { Trace } from './trace.ts';
-import { actionText, clockText, count, streamText } from './words.ts';
 import { duration, type Row, rowsOf } from './waterfall.ts';
+import { actionText, clockText, count, streamText } from './words.ts';
 
 /** HTML that is already safe. */
 type Html = { readonly html: string };
@@ -9,7 +9,9 @@ type Part = Html | string | number | null | readonly Part[];
 
 /** Escapes everything that is put in, except what this function made itself. */
 function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return { html: strings.map((text, index) => text + (index < parts.length ? markup(parts[index] ?? null) : '')).join('') };
+  return {
+    html: strings.map((text, index) => text + (index < parts.length ? markup(parts[index] ?? null) : '')).join(''),
+  };
 }
 
 function markup(part: Part): string {
@@ -18,7 +20,13 @@ function markup(part: Part): string {
   return 'html' in part ? part.html : part.map(markup).join('');
 }
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
@@ -57,8 +65,12 @@ Before and after are read from that AWS, bars are the X-Ray segments the functio
 <table><caption>Resources of the stack</caption>
 <thead><tr><th scope="col">Logical id</th><th scope="col">Type</th></tr></thead>
 <tbody>${drill.resources.map(({ id, type }) => html`<tr><td>${id}</td><td>${type}</td></tr>`)}</tbody></table></details>
-${drill.differences.length === 0 ? null : html`<h2>Otherwise than in template.yaml</h2>
-<dl class="plain">${drill.differences.map(({ what, why }) => html`<dt><code>${what}</code></dt><dd>${why}</dd>`)}</dl>`}
+${
+  drill.differences.length === 0
+    ? null
+    : html`<h2>Otherwise than in template.yaml</h2>
+<dl class="plain">${drill.differences.map(({ what, why }) => html`<dt><code>${what}</code></dt><dd>${why}</dd>`)}</dl>`
+}
 <p class="quiet">${drill.setting.map(([name, value]) => `${name} ${value}`).join(' · ')}</p>
 </footer>
 </body>
@@ -66,7 +78,11 @@ ${drill.differences.length === 0 ? null : html`<h2>Otherwise than in template.ya
 `.html;
 }
 
-const words: Readonly<Record<Story['status'], string>> = { passed: '✓ passed', failed: '✗ failed', skipped: '– skipped' };
+const words: Readonly<Record<Story['status'], string>> = {
+  passed: '✓ passed',
+  failed: '✗ failed',
+  skipped: '– skipped',
+};
 
 function summaryRow({ id, title, status, before, after, decision, reactionMs }: Story): Html {
   return html`<tr><th scope="row"><a href="#${id}">${title}</a></th><td class="${status}">${words[status]}</td>
@@ -77,30 +93,65 @@ function summaryRow({ id, title, status, before, after, decision, reactionMs }: 
 }
 
 function article(story: Story): Html {
-  const { id, title, shows, status, note, event, decision, before, after, reactionMs, trace, moments, notification, checks } = story;
+  const {
+    id,
+    title,
+    shows,
+    status,
+    note,
+    event,
+    decision,
+    before,
+    after,
+    reactionMs,
+    trace,
+    moments,
+    notification,
+    checks,
+  } = story;
   return html`<article id="${id}" aria-labelledby="${id}-title">
 <h2 id="${id}-title">${title} <span class="badge ${status}">${words[status]}</span></h2>
 <p>${shows}</p>
 ${note === null ? null : html`<p class="${status}">${note}</p>`}
 <dl>
 ${entry('Event', event)}
-${decision === null ? null : [
-  entry('Decision', html`<strong>${decision.decision}</strong> <code>${decision.reason}</code>${decision.dryRun ? ' (dry run)' : null}`),
-  entry('Why', decision.why),
-  entry(decision.dryRun ? 'Would call' : 'Calls', decision.actions.length === 0 ? null : decision.actions.map((action) => html`<code>${actionText(action)}</code><br>`)),
-]}
+${
+  decision === null
+    ? null
+    : [
+        entry(
+          'Decision',
+          html`<strong>${decision.decision}</strong> <code>${decision.reason}</code>${decision.dryRun ? ' (dry run)' : null}`,
+        ),
+        entry('Why', decision.why),
+        entry(
+          decision.dryRun ? 'Would call' : 'Calls',
+          decision.actions.length === 0
+            ? null
+            : decision.actions.map((action) => html`<code>${actionText(action)}</code><br>`),
+        ),
+      ]
+}
 ${before === null ? null : entry('AWS before', streamView(before))}
 ${after === null ? null : entry('AWS after', streamView(after))}
 ${entry('Reaction', reactionMs === null ? null : `${duration(reactionMs)} from the event to the act`)}
 ${entry('Told', notification)}
 </dl>
-${moments.length === 0 ? null : html`<h3>The incident's story</h3><ol class="moments">${moments.map(
-    ({ at, what }) => html`<li><time datetime="${new Date(at).toISOString()}">${clockText(at)}</time> ${what}</li>`,
-  )}</ol>`}
+${
+  moments.length === 0
+    ? null
+    : html`<h3>The incident's story</h3><ol class="moments">${moments.map(
+        ({ at, what }) => html`<li><time datetime="${new Date(at).toISOString()}">${clockText(at)}</time> ${what}</li>`,
+      )}</ol>`
+}
 ${trace === null ? null : waterfall(trace, `${id}-trace`)}
-${checks.length === 0 ? null : html`<h3>Checked on the embedded AWS</h3><ul class="checks">${checks.map(
-    ({ what, ok }) => html`<li class="${ok ? 'passed' : 'failed'}"><span>${ok ? '✓' : '✗'}</span> ${what}</li>`,
-  )}</ul>`}
+${
+  checks.length === 0
+    ? null
+    : html`<h3>Checked on the embedded AWS</h3><ul class="checks">${checks.map(
+        ({ what, ok }) => html`<li class="${ok ? 'passed' : 'failed'}"><span>${ok ? '✓' : '✗'}</span> ${what}</li>`,
+      )}</ul>`
+}
 </article>
 `;
 }

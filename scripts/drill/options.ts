@@ -40,7 +40,10 @@ export function readOptions(
   }
   const port = Number(env.PORT || 0);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new Problem(`PORT=${env.PORT} is not a port.`, 'Set PORT to a number from 1 to 65535, or unset it: unset PORT');
+    throw new Problem(
+      `PORT=${env.PORT} is not a port.`,
+      'Set PORT to a number from 1 to 65535, or unset it: unset PORT',
+    );
   }
   return { report: values.report ?? null, keep: values.keep ?? false, help: values.help ?? false, only, port };
 }

@@ -60,7 +60,9 @@ export function screen(output: Output, env: Readonly<Record<string, string | und
     if (!moves) return;
     for (const { label, note } of running) {
       const text = clipped(note, width - labelWidth - 5);
-      output.write(`  ${paint('cyan', frames[frame % frames.length] ?? '')} ${label.padEnd(labelWidth)}${paint('dim', text)}\n`);
+      output.write(
+        `  ${paint('cyan', frames[frame % frames.length] ?? '')} ${label.padEnd(labelWidth)}${paint('dim', text)}\n`,
+      );
     }
     drawn = running.size;
   };

@@ -42,7 +42,10 @@ export interface Story {
   readonly stream: string | null;
   /** The trouble, on one line. */
   readonly event: string | null;
-  readonly decision: Pick<HistoryRecord, 'decision' | 'reason' | 'why' | 'mode' | 'dryRun' | 'actions' | 'advice'> | null;
+  readonly decision: Pick<
+    HistoryRecord,
+    'decision' | 'reason' | 'why' | 'mode' | 'dryRun' | 'actions' | 'advice'
+  > | null;
   readonly before: StreamView | null;
   readonly after: StreamView | null;
   /** From sending the event to AWS's answer to the action, ms. */

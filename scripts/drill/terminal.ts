@@ -1,7 +1,7 @@
 import { type Paint, type Screen, wrapped } from './screen.ts';
 import { type Drill, type Story, type StreamView, verdict } from './story.ts';
-import { actionText, clockText, count, streamText } from './words.ts';
 import { bar, duration, type Row, rowsOf } from './waterfall.ts';
+import { actionText, clockText, count, streamText } from './words.ts';
 
 const labelWidth = 12;
 const streamWidth = 32;
@@ -25,7 +25,11 @@ export function storyLines(story: Story, { paint, width }: Pick<Screen, 'paint' 
     ...(decision === null
       ? []
       : [
-          ...field('Decision', `${decision.decision}  ${decision.reason}${decision.dryRun ? '  (dry run)' : ''}`, 'bold'),
+          ...field(
+            'Decision',
+            `${decision.decision}  ${decision.reason}${decision.dryRun ? '  (dry run)' : ''}`,
+            'bold',
+          ),
           ...field('Why', decision.why),
           ...(decision.actions.length === 0 ? [] : field(verb, decision.actions.map(actionText))),
         ]),
@@ -34,7 +38,12 @@ export function storyLines(story: Story, { paint, width }: Pick<Screen, 'paint' 
     ...(story.reactionMs === null ? [] : field('Reaction', `${duration(story.reactionMs)} from the event to the act`)),
     ...(trace === null ? [] : field('Trace', `${trace.id}  ${duration(trace.end - trace.start)}`)),
     ...(trace === null ? [] : rowsOf(trace).map((row) => `    ${rowLine(row, width - 4, paint)}`)),
-    ...(moments.length === 0 ? [] : field('Story', moments.map(({ at, what }) => `${clockText(at)}  ${what}`))),
+    ...(moments.length === 0
+      ? []
+      : field(
+          'Story',
+          moments.map(({ at, what }) => `${clockText(at)}  ${what}`),
+        )),
     ...(notification === null ? [] : field('Told', notification)),
     ...checks.flatMap(({ what, ok }, index) =>
       field(index === 0 ? 'Checked' : '', `${ok ? paint('green', '✓') : paint('red', '✗')} ${what}`),

@@ -74,13 +74,25 @@ function traceOf(id: string, documents: readonly Document[]): Trace {
 }
 
 function unnested({ subsegments = [], ...document }: Document): Document[] {
-  return [document, ...subsegments.flatMap((inner) => unnested({ ...inner, trace_id: document.trace_id, parent_id: document.id }))];
+  return [
+    document,
+    ...subsegments.flatMap((inner) => unnested({ ...inner, trace_id: document.trace_id, parent_id: document.id })),
+  ];
 }
 
 function spanOf(document: Document, children: readonly Span[]): Span {
   const { id, name, start_time: start, end_time: end, annotations = {}, aws } = document;
   const trouble = document.throttle ? 'throttle' : document.fault ? 'fault' : document.error ? 'error' : null;
-  return { id, name, start: start * 1000, end: end * 1000, operation: aws?.operation ?? null, annotations, trouble, children };
+  return {
+    id,
+    name,
+    start: start * 1000,
+    end: end * 1000,
+    operation: aws?.operation ?? null,
+    annotations,
+    trouble,
+    children,
+  };
 }
 
 /** Every span of a trace, parents before children. */

@@ -24,7 +24,8 @@ export function resultText({ status, note, before, after, reactionMs, decision }
   if (status === 'skipped') return `skipped: ${note}`;
   if (status === 'failed') return note ?? 'not as it should be';
   const change = before === null || after === null ? '' : `${before.open.length} → ${after.open.length}`;
-  const reason = decision === null ? '' : `${decision.decision} ${decision.reason}${decision.dryRun ? ', dry run' : ''}`;
+  const reason =
+    decision === null ? '' : `${decision.decision} ${decision.reason}${decision.dryRun ? ', dry run' : ''}`;
   return [change.padEnd(7), reason.padEnd(24), reactionMs === null ? '' : duration(reactionMs)].join(' ').trimEnd();
 }
 

@@ -1,3 +1,4 @@
+import { GetCalendarStateCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { client } from './client.ts';
 
 /**
@@ -5,7 +6,6 @@ import { client } from './client.ts';
  * `until`: epoch ms of the next change, null where there is none in sight.
  */
 export const calendarState = async (calendar: string): Promise<{ open: boolean; until: number | null }> => {
-  const { GetCalendarStateCommand, SSMClient } = await import('@aws-sdk/client-ssm');
   const { State, NextTransitionTime } = await client(SSMClient).send(
     new GetCalendarStateCommand({ CalendarNames: [calendar] }),
   );
