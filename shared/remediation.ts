@@ -289,6 +289,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       ...(c.check && { check: c.check }),
       spends: decided.spends ?? [],
       coolDownMs: decided.coolDownMs,
+      factsAsOf: c.observed.facts.asOf,
     };
     const context: BrakeContext = {
       fn: fn.name,
@@ -376,8 +377,9 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   function measure(c: OneCase): void {
     const latency = clock() - Math.min(...c.signals.map(({ at }) => at));
     if (c.trigger !== 'tick' && latency < LATENCY_WORTH_MEASURING_MS) metrics.eventToAction(fn.name, latency);
-    for (const { budget, limit } of c.act?.spends ?? []) {
-      metrics.budgetLeft(fn.name, c.resource, budget, limit - (c.state.attempts[budget]?.length ?? 0));
+    for (const { budget, limit, windowMs } of c.act?.spends ?? []) {
+      const used = (c.state.attempts[budget] ?? []).filter((at) => clock() < at + windowMs).length;
+      metrics.budgetLeft(fn.name, c.resource, budget, limit - used);
     }
   }
 
@@ -412,51 +414,24 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   /** Moves the ledger's state on, in one write; gives the follow-up that is due then. */
   async function advance(c: OneCase, told: string | null, now: number) {
     const { decision, act } = c;
-    const waiting = waits(c);
-    const goesOn = c.approved && decision.kind === 'act';
     const nextCheckAt = decision.kind === 'defer' ? decision.until : now + (act?.followUpMs ?? runtime.followUpMs);
     const memory =
-      c.approved && (goesOn || decision.reason === 'act-unknown')
+      c.approved && (goesOn(c) || decision.reason === 'act-unknown')
         ? act?.remember
         : c.dryRun
           ? undefined
           : decision.remember;
 
     const { state } = await ledger.update(c.state, c.state, (before) => {
-      let state = before;
-      if (c.lease !== undefined) {
-        const failed = act === undefined ? 0 : failedVerifications(c, act);
-        const settled = states.settle(state, c.lease, {
-          reason: decision.reason,
-          nextCheckAt,
-          failedVerifications: failed,
-        });
-        if ('refusal' in settled) return { state: before };
-        state = settled.state;
-      } else if (waiting) {
-        const incident = { id: incidentIdOf(c), cause: causeOf(c) };
-        state = states.awaitCheck(
-          state,
-          { occurrences: occurrencesOf(c), incident, reason: decision.reason, until: nextCheckAt },
-          now,
-        );
-      }
-      if (!waiting && !goesOn && state.incident !== undefined) {
-        const closed = states.closeIncident(
-          state,
-          c.lease === undefined ? (c.state.incident ?? state.incident) : state.incident,
-          now,
-        );
-        if ('refusal' in closed) return { state: before };
-        state = closed.state;
-      }
-      if (memory !== undefined) state = states.remember(state, memory);
+      let state = moved(c, before, nextCheckAt, now);
+      if (state !== null && memory !== undefined) state = states.remember(state, memory);
+      state ??= before;
       if (c.hold) state = states.hold(state, { reason: decision.why, by: 'reflex' }, now);
       return { state: told ? states.noteNotified(state, told, now) : state };
     });
     c.state = state;
     const { incident } = state;
-    if (incident === undefined || !(waiting || goesOn)) return null;
+    if (incident === undefined || !(waits(c) || goesOn(c))) return null;
     return {
       kind: 'follow-up',
       fn: fn.name,
@@ -465,6 +440,25 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       check: incident.check,
       notBefore: nextCheckAt,
     } as const;
+  }
+
+  /** The state after this case: settled, awaiting its next check, or without its incident; null where others were faster. */
+  function moved(c: OneCase, before: ResourceState, nextCheckAt: number, now: number): ResourceState | null {
+    const { reason } = c.decision;
+    let state = before;
+    if (c.lease !== undefined) {
+      const failed = c.act === undefined ? 0 : failedVerifications(c, c.act);
+      const settled = states.settle(state, c.lease, { reason, nextCheckAt, failedVerifications: failed });
+      if ('refusal' in settled) return null;
+      state = settled.state;
+    } else if (waits(c)) {
+      const incident = { id: incidentIdOf(c), cause: causeOf(c) };
+      state = states.awaitCheck(state, { occurrences: occurrencesOf(c), incident, reason, until: nextCheckAt }, now);
+    }
+    if (waits(c) || goesOn(c) || state.incident === undefined) return state;
+    const seen = c.lease === undefined ? (c.state.incident ?? state.incident) : state.incident;
+    const closed = states.closeIncident(state, seen, now);
+    return 'refusal' in closed ? null : closed.state;
   }
 
   /** Under which key this is told, so that a repeated finding is told once a day; '' is always told, null never. */
@@ -613,6 +607,10 @@ const waits = ({
   readonly state: ResourceState;
   readonly trigger: Trigger;
 }): boolean => decision.kind === 'defer' && (state.incident !== undefined || REPORTS_TROUBLE.includes(trigger));
+
+/** The calls were made and AWS took them; what comes next is to verify. */
+const goesOn = ({ approved, decision }: { readonly approved: boolean; readonly decision: Decision }): boolean =>
+  approved && decision.kind === 'act';
 
 /** The open incident's id, or the one to open: its time, and the record that opened it. */
 const incidentIdOf = ({

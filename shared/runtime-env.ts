@@ -5,6 +5,7 @@ import { client } from './aws/client.ts';
 import { dynamoTable } from './aws/dynamodb.ts';
 import { publish } from './aws/sns.ts';
 import { sendBatch } from './aws/sqs.ts';
+import { calendarState } from './aws/ssm.ts';
 import { ledger } from './ledger/ledger.ts';
 import type { Runtime } from './runtime.ts';
 import { fromEnv, type Kind, oneOf, orWord, SettingError, wholeNumber } from './settings.ts';
@@ -48,7 +49,7 @@ export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env)
     followUpMs: stack.followUpSeconds * 1_000,
     stormLimit: stack.stormLimit,
     ledger: ledger({ table: dynamoTable(client(DynamoDBClient), stack.ledgerTable, pause), clock }),
-    calendar: calendar === null ? null : async () => (await import('./aws/ssm.ts')).calendarState(calendar),
+    calendar: calendar === null ? null : () => calendarState(calendar),
     enqueue: (messages) => sendBatch(stack.inboxUrl, messages),
     notify: async (record, nextCheckAt) => {
       await notify((notification) => publish(topic, notification), log, record, {

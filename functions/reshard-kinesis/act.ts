@@ -1,5 +1,6 @@
 import { isAccessDenied, isErrorNamed, isTransient } from '../../shared/aws/client.ts';
 import { mergeShards, splitShard, updateShardCount } from '../../shared/aws/kinesis.ts';
+import { putFunctionConcurrency } from '../../shared/aws/lambda.ts';
 import type { OutcomeAction } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
@@ -31,7 +32,7 @@ const inOrder = async (calls: readonly KinesisCall[], clock: () => number): Prom
   return { actions };
 };
 
-const make = async (call: KinesisCall): Promise<unknown> => {
+const make = (call: KinesisCall): Promise<unknown> => {
   switch (call.call) {
     case 'UpdateShardCount':
       return updateShardCount(call.params);
@@ -40,7 +41,7 @@ const make = async (call: KinesisCall): Promise<unknown> => {
     case 'MergeShards':
       return mergeShards(call.params);
     case 'PutFunctionConcurrency':
-      return (await import('../../shared/aws/lambda.ts')).putFunctionConcurrency(call.params);
+      return putFunctionConcurrency(call.params);
   }
 };
 

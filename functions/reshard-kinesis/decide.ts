@@ -21,8 +21,11 @@ const METRIC_DELAY = 15 * SECOND;
 const MEASURING_AT_MOST = 10 * MINUTE;
 /** Scale-in waits this long after any reshard. */
 export const SCALE_IN_COOL_DOWN = HOUR;
-/** Ten UpdateShardCount calls per stream in a rolling 24 h (AWS); scale-in leaves three of them to scale-up. */
-const DAILY_CALLS = { budget: 'UpdateShardCount', limit: 10, windowMs: 24 * HOUR };
+/**
+ * Ten UpdateShardCount calls per stream in a rolling 24 h (AWS); scale-in leaves three of them to scale-up.
+ * AWS counts from the call, the ledger from just before it: five minutes more keep the ledger on the safe side.
+ */
+const DAILY_CALLS = { budget: 'UpdateShardCount', limit: 10, windowMs: 24 * HOUR + 5 * MINUTE };
 export const RESERVED_CALLS = 3;
 /** One daily cycle, less the hour that CloudWatch and the schedule may cut off. */
 const DAY_SPAN_HOURS = 23;
@@ -280,8 +283,8 @@ const grow = (
     calls: [updateShardCount(view, target)],
     spends: [{ ...DAILY_CALLS, keep: 0 }],
     coolDownMs: MINUTE,
-    planned: wanted > target || unknownNeed,
-    remember: settlingTo(view, target),
+    planned: view.memory.more === true,
+    remember: { ...settlingTo(view, target), ...((wanted > target || unknownNeed) && { more: true }) },
   };
 };
 
@@ -552,7 +555,7 @@ const updateShardCount = ({ facts }: View, target: number): KinesisCall => ({
 });
 
 const settlingTo = ({ memory, n, now }: View, to: number): Memory => {
-  const { activeSince: _old, ...rest } = withoutQueue(memory);
+  const { activeSince: _old, more: _before, ...rest } = withoutQueue(memory);
   return { ...rest, settling: { from: n, to, since: now } };
 };
 

@@ -86,6 +86,8 @@ export type Memory = {
   readonly activeSince?: number;
   /** Splits or merges of one decision that are still to be made, one per turn. */
   readonly queue?: readonly QueuedStep[];
+  /** The last step was known not to be enough: acting again is going on, not having failed. */
+  readonly more?: boolean;
   /** Shard we split -> how many one-sided splits in a row led to it. */
   readonly splits?: Readonly<Record<string, number>>;
 };

@@ -1,3 +1,4 @@
+import { resourcesTagged } from '../../shared/aws/tagging.ts';
 import type { ReflexFunction } from '../../shared/function.ts';
 import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
 import { remediation } from '../../shared/remediation.ts';
@@ -19,10 +20,7 @@ export const reshardKinesis = (
     name: 'reshard-kinesis',
     onGuardError: 'stop',
     hear,
-    sweep: async () => {
-      const { resourcesTagged } = await import('../../shared/aws/tagging.ts');
-      return (await resourcesTagged('kinesis:stream', OPT_IN_TAG, 'true')).map(({ arn }) => arn);
-    },
+    sweep: async () => (await resourcesTagged('kinesis:stream', OPT_IN_TAG, 'true')).map(({ arn }) => arn),
     observe: observe(stack, clock),
     policy: (tags) => streamPolicy(stack, tags),
     decide,

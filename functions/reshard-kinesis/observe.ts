@@ -1,6 +1,7 @@
 import { isErrorNamed } from '../../shared/aws/client.ts';
 import { getMetricData, type MetricQuery, type Points } from '../../shared/aws/cloudwatch.ts';
 import { describeStreamSummary, freeShards, listShards, listTagsForStream } from '../../shared/aws/kinesis.ts';
+import { listEventSourceConsumers, reservedConcurrency, unreservedConcurrency } from '../../shared/aws/lambda.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import { SCALE_IN_COOL_DOWN } from './decide.ts';
 import { dayOfDemand, peakDemand, shardsWorth } from './demand.ts';
@@ -229,9 +230,6 @@ const readConsumers = async (
   policy: Policy,
 ): Promise<{ consumers: Consumer[]; unreserved: number | null } | null> => {
   try {
-    const { listEventSourceConsumers, reservedConcurrency, unreservedConcurrency } = await import(
-      '../../shared/aws/lambda.ts'
-    );
     const [mapped, unreserved] = await Promise.all([
       listEventSourceConsumers(arn),
       policy.consumerConcurrency === null ? null : unreservedConcurrency(),

@@ -79,7 +79,8 @@ function prefixed(note: Note, prefix: string): Note {
 
 /** The id that makes this value go as a whole: it is the reference, or (in a list) a map whose reference lies in no list of its own. */
 function referredIn(value: Value, gone: ReadonlySet<string>, container: 'list' | 'property'): string | undefined {
-  if (isIntrinsic(value)) return 'Fn::If' in value ? undefined : refers(value, gone);
+  const intrinsic = intrinsicOf(value);
+  if (intrinsic !== null) return intrinsic === 'Fn::If' ? undefined : refers(value, gone);
   if (container === 'property' || typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   for (const inner of Object.values(value)) {
     const id = referredIn(inner, gone, 'list');
@@ -88,10 +89,11 @@ function referredIn(value: Value, gone: ReadonlySet<string>, container: 'list' |
   return undefined;
 }
 
-function isIntrinsic(value: Value): value is Props {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const [key, ...more] = Object.keys(value);
-  return more.length === 0 && key !== undefined && (key === 'Ref' || key.startsWith('Fn::'));
+/** The name of the function that a value is a call of: `Ref`, `Fn::Sub`... */
+function intrinsicOf(value: Value): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const [key = '', ...more] = Object.keys(value);
+  return more.length === 0 && (key === 'Ref' || key.startsWith('Fn::')) ? key : null;
 }
 
 /** The first resource that is gone and that a value refers to, at any depth. */

@@ -5,7 +5,7 @@ export const budget: Brake = ({ refusal, act }) => {
   if (refusal?.reason !== 'budget-exhausted') return undefined;
   const spends = act.spends ?? [];
   const names = spends
-    .map(({ budget, limit, windowMs }) => `${limit} ${budget} in ${windowMs / 3_600_000} h`)
+    .map(({ budget, limit, windowMs }) => `${limit} ${budget} in ${Math.round(windowMs / 3_600_000)} h`)
     .join(', ');
   const kept = spends.reduce((most, { keep }) => Math.max(most, keep), 0);
   if (kept > 0) {

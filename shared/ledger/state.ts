@@ -38,7 +38,7 @@ export type Changed = { readonly state: ResourceState };
 export type Refused<R = Refusal> = { readonly refusal: R };
 
 /** The part of a request that `refusal` judges: what a guard knows before there is an intent. */
-export type Question = Pick<TakeRequest, 'occurrences' | 'check' | 'spends' | 'coolDownMs'>;
+export type Question = Pick<TakeRequest, 'occurrences' | 'check' | 'spends' | 'coolDownMs' | 'factsAsOf'>;
 
 type Attempts = ResourceState['attempts'];
 
@@ -181,7 +181,7 @@ export function noteNotified(state: ResourceState, key: string, now: number): Re
 
 function judge(
   state: ResourceState,
-  { occurrences, check, spends, coolDownMs }: Question,
+  { occurrences, check, spends, coolDownMs, factsAsOf }: Question,
   now: number,
 ): { readonly attempts: Attempts } | Refused {
   if (state.hold !== undefined) return { refusal: { reason: 'held' } };
@@ -189,6 +189,7 @@ function judge(
   if (occurrences.length > 0 && occurrences.every((key) => wasSeen(state, key, now))) {
     return { refusal: { reason: 'duplicate' } };
   }
+  if ((state.lastActAt ?? Number.NEGATIVE_INFINITY) >= factsAsOf) return { refusal: { reason: 'superseded' } };
   const coolAt = (state.lastActAt ?? Number.NEGATIVE_INFINITY) + coolDownMs;
   if (now < coolAt) return { refusal: { reason: 'cool-down', until: coolAt } };
   const charged = charge(state.attempts, spends, now);

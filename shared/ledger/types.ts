@@ -97,6 +97,8 @@ export interface TakeRequest {
   readonly check?: Check;
   readonly spends: readonly Spend[];
   readonly coolDownMs: number;
+  /** When the first fact was read; facts from before somebody else's act are not acted on. */
+  readonly factsAsOf: number;
   /** Opens this incident where none is open. */
   readonly incident: { readonly id: string; readonly cause: string };
   readonly intent: Pick<Intent, 'recordId' | 'reason' | 'why' | 'calls'>;
