@@ -10,7 +10,7 @@ export interface Resource {
   readonly Type: string;
   readonly Properties?: Props;
   readonly Metadata?: Props;
-  readonly [attribute: string]: unknown;
+  readonly [attribute: string]: Value;
 }
 
 export interface Template {

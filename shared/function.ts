@@ -1,7 +1,7 @@
 import type { Act, Call, Decision, Escalate, OutcomeAction, Skip } from './decision.ts';
 import type { ReflexEvent } from './events/event.ts';
 import type { Stop } from './guards/guard.ts';
-import type { JsonObject } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
 
 /** What woke us about a resource. `event`: any other AWS event that reports trouble. */
 export type Trigger = 'alarm' | 'event' | 'recovery' | 'follow-up' | 'tick';
@@ -17,6 +17,8 @@ export interface Signal {
   readonly occurrence: string;
   /** The event's own time, epoch ms. */
   readonly at: number;
+  /** What the event itself says of the resource and AWS may no longer say later; plain data, for `observe`. */
+  readonly evidence?: Json;
   /** Another autoscaler that the event itself shows to own the resource, in words. */
   readonly managedBy?: string;
 }
@@ -32,6 +34,7 @@ export interface Watch {
   readonly resource: string;
   /** The weightiest trigger among the signals. */
   readonly trigger: Trigger;
+  readonly signals: readonly Signal[];
 }
 
 /** What every function's facts have in common. */

@@ -116,10 +116,10 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     const byResource = [...Map.groupBy(heeded, ({ signal }) => signal.resource)];
     if (byResource.length === 0) return [];
     const resources = byResource.map(([resource]) => resource);
-    const watches = byResource.map(([resource, given]) => ({
-      resource,
-      trigger: weightiest(given.map(({ signal }) => signal)),
-    }));
+    const watches = byResource.map(([resource, given]) => {
+      const signals = given.map(({ signal }) => signal);
+      return { resource, signals, trigger: weightiest(signals) };
+    });
     const [ledgerView, observed, calendar] = await Promise.all([
       reading(() => ledger.read(fn.name, resources)),
       reading(() => fn.observe(watches)),

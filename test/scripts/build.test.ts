@@ -69,6 +69,22 @@ describe('a bundle', () => {
     expect(map).not.toHaveProperty('sourcesContent');
   });
 
+  it('counts at init what is imported at once, not what is imported when first used', async () => {
+    const split = mkdtempSync(join(folder, 'split-'));
+    const weight = (name: string) => `export const ${name} = '${name.repeat(10_000)}';`;
+    writeFileSync(join(split, 'now.ts'), weight('now'));
+    writeFileSync(join(split, 'later.ts'), weight('later'));
+    const source =
+      'import { now } from "./now.ts"; export const handler = async () => [now, (await import("./later.ts")).later];';
+    writeFileSync(join(split, 'handler.ts'), source);
+
+    const { bytes, total } = await build({ ...fn(), codeUri: '../'.repeat(20) + split }, join(folder, 'two'));
+
+    expect(bytes).toBeGreaterThan(30_000);
+    expect(bytes).toBeLessThan(40_000);
+    expect(total).toBeGreaterThan(bytes + 50_000);
+  });
+
   it('that does not build says which function and where', async () => {
     const broken = mkdtempSync(join(folder, 'broken-'));
     writeFileSync(join(broken, 'handler.ts'), 'import "./missing.ts";');
@@ -85,7 +101,7 @@ describe('the budget', () => {
   });
 
   it('is shown with what is left or over', () => {
-    const bundle = { folder: 'reshard-kinesis', file: '', zipped: 100_000 };
+    const bundle = { folder: 'reshard-kinesis', file: '', total: 900_000, zipped: 100_000 };
     expect(sizeTable([{ ...bundle, bytes: 400_000 }], 500)).toContain('100 kB left');
     expect(sizeTable([{ ...bundle, bytes: 600_000 }], 500)).toContain('100 kB over');
   });
