@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Outcome } from '../shared/decision.ts';
+import type { Result } from '../shared/remediation.ts';
 import { build } from './build.ts';
 import { functionNamed, type LambdaFunction, props, readTemplate, type Template, type Value } from './template.ts';
 
@@ -165,26 +165,26 @@ const explained = (error: Error, env: Env): Error => {
   return error;
 };
 
-interface Result {
-  readonly batchItemFailures?: readonly { readonly itemIdentifier: string }[];
-  readonly outcomes?: readonly Outcome[];
-}
-
-/** @returns one line an outcome, and whether everything was answered without a failure. */
-export const summarize = ({ batchItemFailures = [], outcomes = [] }: Result): { ok: boolean; text: string } => {
-  const lines = outcomes.flatMap(({ resource, decision, reason, why, actions, dryRun }) => [
+/** @returns what was decided, a line each, and whether everything was answered without a failure. */
+export const summarize = ({ outcomes, notForUs, failures }: Omit<Result, 'batchItemFailures'>): Summary => {
+  const decided = outcomes.flatMap(({ resource, decision, reason, why, actions, dryRun }) => [
     `${resource}: ${decision} (${reason})${dryRun ? ', dry run: nothing was written' : ''}`,
     `  ${why}`,
     ...actions.map(
       ({ call, params, error }) => `  ${call} ${JSON.stringify(params)}${error ? ` FAILED: ${error}` : ''}`,
     ),
   ]);
-  const failures = batchItemFailures.map(({ itemIdentifier }) => `message ${itemIdentifier} failed; the log says why`);
+  const ignored = Object.entries(notForUs).map(([reason, count]) => `not for this function: ${reason} (${count})`);
+  const failed = failures.map(({ message, error }) => `${message} FAILED: ${error}`);
   const ok =
     failures.length === 0 && outcomes.every(({ actions }) => actions.every(({ error }) => error === undefined));
-  const text = [...lines, ...failures].join('\n') || 'No outcome: the event concerns no resource of this function.';
-  return { ok, text };
+  return { ok, text: [...decided, ...ignored, ...failed].join('\n') || 'Nothing to do.' };
 };
+
+interface Summary {
+  readonly ok: boolean;
+  readonly text: string;
+}
 
 /** @returns what Lambda would pass as the second argument. */
 export const contextOf = (functionName: string, deployment: Deployment, timeoutMs: number, now = Date.now) => {

@@ -128,8 +128,10 @@ describe('the summary', () => {
     incidentId: null,
   } as const;
 
+  const result = { outcomes: [outcome], notForUs: {}, failures: [] };
+
   it('tells what was decided, why, and that nothing was written', () => {
-    const { ok, text } = summarize({ outcomes: [outcome] });
+    const { ok, text } = summarize(result);
 
     expect(ok).toBe(true);
     expect(text).toMatch(/stream\/orders: act \(cool-down\), dry run: nothing was written\n {2}one shard carries 97 %/);
@@ -137,20 +139,26 @@ describe('the summary', () => {
   });
 
   it('is no success where a message failed', () => {
-    const { ok, text } = summarize({ batchItemFailures: [{ itemIdentifier: 'm-1' }], outcomes: [outcome] });
+    const { ok, text } = summarize({ ...result, failures: [{ message: 'm-1', error: 'detail: expected an object' }] });
     expect(ok).toBe(false);
-    expect(text).toContain('message m-1 failed');
+    expect(text).toContain('m-1 FAILED: detail: expected an object');
   });
 
   it('is no success where a call failed', () => {
     const failed = { ...outcome, dryRun: false, actions: [{ call: 'SplitShard', params: {}, error: 'AccessDenied' }] };
-    const { ok, text } = summarize({ outcomes: [failed] });
+    const { ok, text } = summarize({ ...result, outcomes: [failed] });
     expect(ok).toBe(false);
     expect(text).toContain('SplitShard {} FAILED: AccessDenied');
   });
 
-  it('is a success where the event concerned nothing here', () => {
-    expect(summarize({ outcomes: [] })).toEqual({ ok: true, text: expect.stringContaining('No outcome') });
+  it('is a success where the event concerned nothing here, and says why', () => {
+    const { ok, text } = summarize({ outcomes: [], notForUs: { 'alarm-without-stream': 1 }, failures: [] });
+    expect(ok).toBe(true);
+    expect(text).toContain('not for this function: alarm-without-stream (1)');
+  });
+
+  it('is a success where there was nothing to do', () => {
+    expect(summarize({ outcomes: [], notForUs: {}, failures: [] })).toEqual({ ok: true, text: 'Nothing to do.' });
   });
 });
 
