@@ -11,7 +11,10 @@ import { account, region } from './emulator.ts';
 export interface Aws {
   readonly endpoint: string;
   readonly kinesis: KinesisClient;
-  readonly cloudwatch: CloudWatchClient;
+  /** Metrics, as the functions read them. */
+  readonly metrics: CloudWatchClient;
+  /** Alarms: only this CloudWatch evaluates them and tells SNS. */
+  readonly alarms: CloudWatchClient;
   readonly dynamodb: DynamoDBClient;
   readonly lambda: LambdaClient;
   readonly sns: SNSClient;
@@ -19,7 +22,7 @@ export interface Aws {
 }
 
 /** @throws Error where an endpoint is not on this machine. */
-export function connect(endpoint: string, kinesisEndpoint: string): Aws {
+export function connect(endpoint: string, motoEndpoint: string): Aws {
   const config = (url: string) => ({
     endpoint: loopback(url),
     region,
@@ -28,8 +31,9 @@ export function connect(endpoint: string, kinesisEndpoint: string): Aws {
   });
   return {
     endpoint: loopback(endpoint),
-    kinesis: new KinesisClient(config(kinesisEndpoint)),
-    cloudwatch: new CloudWatchClient(config(endpoint)),
+    kinesis: new KinesisClient(config(motoEndpoint)),
+    metrics: new CloudWatchClient(config(motoEndpoint)),
+    alarms: new CloudWatchClient(config(endpoint)),
     dynamodb: new DynamoDBClient(config(endpoint)),
     lambda: new LambdaClient(config(endpoint)),
     sns: new SNSClient(config(endpoint)),

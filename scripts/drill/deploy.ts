@@ -3,13 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { GetQueueAttributesCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { build } from '../build.ts';
-import { functionsOf, type Template } from '../template.ts';
+import { functionsOf, props, type Template } from '../template.ts';
 import { type Aws, cloudFormation, putObject } from './aws.ts';
 import { codeKey, type Difference, withCode, withoutUnknown, withProperty } from './deployable.ts';
 import { type ZipEntry, zip } from './zip.ts';
 
-export interface StackResource {
+interface StackResource {
   readonly id: string;
   readonly type: string;
   readonly physicalId: string;
@@ -17,15 +18,23 @@ export interface StackResource {
 
 export interface Stack {
   readonly resources: readonly StackResource[];
-  /** @throws Error where the stack has no such resource. */
+  /** @throws NotDeployed where the stack has no such resource. */
   physicalId(logicalId: string): string;
+}
+
+/** The emulator cannot make a resource, so what needs it cannot be shown. */
+export class NotDeployed extends Error {
+  override readonly name = 'NotDeployed';
+  constructor(logicalId: string) {
+    super(`${logicalId} is not in the stack: the emulator cannot make it`);
+  }
 }
 
 const bucket = 'drill-code';
 const stackName = 'reflex';
 const deployLimitMs = 60_000;
 
-export interface Package {
+interface Package {
   readonly folder: string;
   readonly bytes: number;
   readonly archive: Buffer;
@@ -64,7 +73,33 @@ export function deployable(
     8,
     'a message that fails is tried five times before it becomes a dead letter; here in seconds, not in half an hour',
   );
-  return { template: withCode(hasty.template, bucket), differences: [...reduced.leftOut, hasty.difference] };
+  const late: Difference = {
+    what: 'RedrivePolicy of queues: set with SetQueueAttributes',
+    why: "the emulator's CloudFormation leaves it out",
+  };
+  return { template: withCode(hasty.template, bucket), differences: [...reduced.leftOut, hasty.difference, late] };
+}
+
+/**
+ * Gives the queues their RedrivePolicy, which the emulator's CloudFormation leaves out, as the template states it.
+ * Only a policy whose dead-letter queue belongs to the stack, as `!GetAtt Queue.Arn`, is understood.
+ */
+async function completeQueues({ sqs }: Aws, template: Template, stack: Stack): Promise<void> {
+  for (const [id, { Type, Properties }] of Object.entries(template.Resources)) {
+    const { deadLetterTargetArn, maxReceiveCount } = props(Properties?.RedrivePolicy);
+    if (Type !== 'AWS::SQS::Queue' || deadLetterTargetArn === undefined) continue;
+    const [target] = [props(deadLetterTargetArn)['Fn::GetAtt']].flat();
+    const { Attributes = {} } = await sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl: stack.physicalId(String(target)), AttributeNames: ['QueueArn'] }),
+    );
+    const policy = { deadLetterTargetArn: Attributes.QueueArn, maxReceiveCount };
+    await sqs.send(
+      new SetQueueAttributesCommand({
+        QueueUrl: stack.physicalId(id),
+        Attributes: { RedrivePolicy: JSON.stringify(policy) },
+      }),
+    );
+  }
 }
 
 /** @throws Error with CloudFormation's reason where the stack fails. */
@@ -94,14 +129,16 @@ export async function deploy(
     type: element(xml, 'ResourceType'),
     physicalId: element(xml, 'PhysicalResourceId'),
   }));
-  return {
+  const stack: Stack = {
     resources,
     physicalId(logicalId) {
       const found = resources.find(({ id }) => id === logicalId);
-      if (found === undefined) throw new Error(`The stack has no resource ${logicalId}`);
+      if (found === undefined) throw new NotDeployed(logicalId);
       return found.physicalId;
     },
   };
+  await completeQueues(aws, template, stack);
+  return stack;
 }
 
 async function complete(aws: Aws): Promise<void> {

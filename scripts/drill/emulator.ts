@@ -15,7 +15,7 @@ export interface Server {
   readonly endpoint: string;
   readonly log: string;
   /** Ends the whole process group: function workers outlive their emulator otherwise. */
-  stop(): Promise<void>;
+  stop(): void;
 }
 
 export interface Launch {
@@ -101,22 +101,15 @@ export async function start({ name, command, args, port, env, health, directory 
     ended ??= `exit ${code ?? signal}`;
   });
   const group = child.pid;
-  const kill = (signal: NodeJS.Signals) => {
-    if (group === undefined) return;
+  const stop = () => {
     try {
-      process.kill(-group, signal);
+      if (group !== undefined) process.kill(-group, 'SIGKILL');
     } catch {
       // The group is gone already.
     }
   };
-  const atExit = () => kill('SIGKILL');
-  process.on('exit', atExit);
-  const stop = async () => {
-    kill('SIGTERM');
-    for (let waited = 0; ended === undefined && waited < 2_000; waited += 50) await sleep(50);
-    kill('SIGKILL');
-    process.off('exit', atExit);
-  };
+  // However the drill ends, and at once: nothing in an emulator is worth waiting for.
+  process.on('exit', stop);
 
   const endpoint = `http://${host}:${port}`;
   const limit = Date.now() + startLimitMs;
@@ -125,7 +118,7 @@ export async function start({ name, command, args, port, env, health, directory 
       await sleep(100);
       continue;
     }
-    await stop();
+    stop();
     throw new Problem(
       ended === undefined ? `${name} did not answer within ${startLimitMs / 1000} s.` : `${name} ended: ${ended}.`,
       `Its log says why: ${log}\nA broken Python environment is made anew after: rm -rf .venv`,

@@ -162,7 +162,7 @@ function entry(term: string, value: Part): Html | null {
 
 function streamView(view: StreamView): Html {
   const text = streamText(view);
-  return html`${text}<svg class="shards" viewBox="0 0 400 14" role="img" aria-label="${text}">${view.open.map(
+  return html`${text}<svg class="shards" viewBox="0 0 400 14" preserveAspectRatio="none" role="img" aria-label="${text}">${view.open.map(
     ({ id, from, to }) =>
       html`<rect x="${from * 400 + 1}" y="1" width="${Math.max((to - from) * 400 - 2, 1)}" height="12" rx="2"><title>${id}</title></rect>`,
   )}</svg>`;
@@ -210,7 +210,7 @@ dl.plain{grid-template-columns:1fr}dl.plain dd{margin:0 0 .6rem}
 .scroll{overflow-x:auto}.waterfall{display:block;min-width:44rem;width:100%;font:12px ui-monospace,monospace}
 .waterfall text{fill:var(--ink)}.waterfall .call text{fill:var(--quiet)}
 .waterfall .step rect{fill:var(--step)}.waterfall .call rect{fill:var(--call)}.waterfall .trouble rect{fill:var(--bad)}
-.moments{list-style:none;padding:0;margin:0}.moments time{font-variant-numeric:tabular-nums;color:var(--quiet);margin-right:.6rem}
+.moments{list-style:none;padding:0;margin:0}.moments li{display:grid;grid-template-columns:4.5rem 1fr;margin:.2rem 0}.moments time{font-variant-numeric:tabular-nums;color:var(--quiet)}
 .checks{list-style:none;padding:0;margin:0}.checks li{color:var(--ink)}.checks .passed span{color:var(--good)}.checks .failed span{color:var(--bad)}
 details{margin:.6rem 0}summary{cursor:pointer;color:var(--link)}
 @media(max-width:40rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}}

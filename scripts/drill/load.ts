@@ -3,7 +3,7 @@ import type { Aws } from './aws.ts';
 import { viewStream } from './streams.ts';
 
 /** What producers send to each stream: nearly all that one shard takes (1 MiB/s), so that bursts are rejected. */
-export const demandMiBps = 0.96;
+const demandMiBps = 0.96;
 const recordBytes = 2_048;
 /** Above this share of its capacity a stream rejects the tips of the bursts. */
 const burstRoom = 0.8;
@@ -41,7 +41,7 @@ export interface Load {
 export function startLoad(aws: Aws, onError: (error: unknown) => void): Load {
   const streams = new Set<string>();
   const put = (MetricData: MetricDatum[]) =>
-    aws.cloudwatch.send(new PutMetricDataCommand({ Namespace: 'AWS/Kinesis', MetricData }));
+    aws.metrics.send(new PutMetricDataCommand({ Namespace: 'AWS/Kinesis', MetricData }));
   const passed = () => Math.floor((Date.now() - lateMs) / minuteMs) * minuteMs;
   let shown = passed();
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HistoryRecord } from '../../shared/ledger/types.ts';
-import type { Check, Moment, StreamView } from './story.ts';
+import { type Reason, reasons } from '../../shared/reasons.ts';
+import type { Check, Moment, Story, StreamView } from './story.ts';
 import { createStream, streamArn, viewStream } from './streams.ts';
 import { annotated, everySpan, type Trace } from './trace.ts';
 import { answeredAt, recordsSince, type World } from './world.ts';
@@ -21,7 +22,8 @@ export interface Reaction {
   readonly madeAt: number;
   readonly before: StreamView;
   readonly after: StreamView;
-  readonly record: HistoryRecord | null;
+  /** From the ledger; of what is not worth a record, from the trace. */
+  readonly decision: Story['decision'];
   readonly trace: Trace | null;
   readonly reactionMs: number | null;
 }
@@ -61,7 +63,7 @@ export async function provoke(world: World, { stream, optedIn, expected, make }:
     madeAt,
     before,
     after: await viewStream(aws, stream),
-    record: record ?? null,
+    decision: record ?? (trace === null ? null : annotatedDecision(trace, arn)),
     trace,
     reactionMs: acted === undefined ? null : acted - madeAt,
   };
@@ -72,6 +74,15 @@ function finished({ receiver }: World, arn: string, traceId: string | undefined)
   const traces = receiver.traces();
   const found = traceId === undefined ? annotated(traces, 'resource', arn)[0] : traces.find(({ id }) => id === traceId);
   return found?.spans.some(({ name }) => name === 'record') ? found : undefined;
+}
+
+/** What the span of a resource says about its decision. */
+function annotatedDecision({ spans }: Trace, arn: string): Story['decision'] {
+  const about = everySpan(spans).find(({ annotations }) => annotations.resource === arn)?.annotations;
+  const isReason = (code: unknown): code is Reason => typeof code === 'string' && Object.hasOwn(reasons, code);
+  if (about?.decision !== 'skip' || !isReason(about.reason)) return null;
+  const mode = about.mode === 'on' || about.mode === 'off' ? about.mode : 'dry-run';
+  return { decision: 'skip', reason: about.reason, why: reasons[about.reason], mode, dryRun: false, actions: [] };
 }
 
 /** How often an operation was called in the traces since a time. */

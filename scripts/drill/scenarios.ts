@@ -1,15 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
-import type { HistoryRecord } from '../../shared/ledger/types.ts';
 import { putEvent } from './aws.ts';
-import { messageOf } from './problem.ts';
 import { callsSince, momentsOf, openShards, patiently, provoke, type Reaction } from './reaction.ts';
-import type { Step } from './screen.ts';
 import type { Check, Moment, Story } from './story.ts';
 import { viewStream } from './streams.ts';
 import { alarmEvent, alarmInvocation, alarmNotification } from './trouble.ts';
-import { duration } from './waterfall.ts';
-import { resultText } from './words.ts';
 import {
   deadLetters,
   invokeFunction,
@@ -22,7 +16,7 @@ import {
 } from './world.ts';
 
 /** What a scenario found; it passed if every check is ok. */
-interface Findings {
+export interface Findings {
   readonly event: string;
   readonly reaction: Reaction;
   readonly checks: readonly Check[];
@@ -33,30 +27,33 @@ export interface Scenario {
   readonly id: string;
   readonly title: string;
   readonly shows: string;
-  /** `watch`: it waits for minutes, so others run meanwhile. */
-  readonly pace: 'quick' | 'watch';
-  run(world: World, note: (text: string) => void, id: string): Promise<Findings>;
+  run(world: World, progress: Progress): Promise<Findings>;
 }
 
-const streamOf = (id: string) => `drill-${id}`;
+/** How a scenario tells where it is. */
+export interface Progress {
+  readonly stream: string;
+  note(text: string): void;
+  /** From here on it only waits, so the next may begin. */
+  waits(): void;
+}
+
 const alarmOf = (stream: string) => `${stream}-utilization-high`;
 
 const dryRun: Scenario = {
   id: 'dry-run',
   title: 'First, a dry run',
   shows: 'As deployed, Reflex only says what it would do. Nothing is written.',
-  pace: 'quick',
-  async run(world, _note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: true, expected: 1, make });
-    const planned = reaction.record?.actions.some(({ call }) => call === 'UpdateShardCount') === true;
+    const planned = reaction.decision?.actions.some(({ call }) => call === 'UpdateShardCount') === true;
     return {
       event: `EventBridge: alarm ${alarmOf(stream)} is ALARM`,
       reaction,
       checks: [
         openShards(reaction.after, 1),
-        { what: 'The record lists UpdateShardCount as a dry run', ok: planned && reaction.record?.dryRun === true },
+        { what: 'The record lists UpdateShardCount as a dry run', ok: planned && reaction.decision?.dryRun === true },
         { what: 'The trace has no UpdateShardCount', ok: callsSince(world, 'UpdateShardCount', reaction.madeAt) === 0 },
       ],
     };
@@ -67,15 +64,13 @@ const eventbridge: Scenario = {
   id: 'eventbridge',
   title: 'An alarm on the event bus',
   shows: 'EventBridge brings every alarm by itself; the alarm needs no action.',
-  pace: 'quick',
-  async run(world, _note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
     return {
       event: `EventBridge: alarm ${alarmOf(stream)} is ALARM`,
       reaction,
-      checks: [openShards(reaction.after, 2), acted(reaction.record)],
+      checks: [openShards(reaction.after, 2), acted(reaction.decision)],
     };
   },
 };
@@ -84,16 +79,14 @@ const sns: Scenario = {
   id: 'sns',
   title: 'An alarm through SNS',
   shows: "A CloudWatch alarm goes off by its own metric and publishes to Reflex's alarm topic.",
-  pace: 'quick',
-  async run(world, _note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream }) {
     const alarm = `${stream}-throttled`;
     const make = () => setOffAlarm(world, alarm, stream);
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
     return {
       event: `SNS: alarm ${alarm} is ALARM (412 throttled records in a minute)`,
       reaction,
-      checks: [openShards(reaction.after, 2), acted(reaction.record)],
+      checks: [openShards(reaction.after, 2), acted(reaction.decision)],
     };
   },
 };
@@ -102,9 +95,7 @@ const direct: Scenario = {
   id: 'direct',
   title: 'An alarm that invokes the function',
   shows: "An alarm's Lambda action calls the function itself, without any queue.",
-  pace: 'quick',
-  async run(world, _note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream }) {
     let answer: unknown;
     const make = async (now: number) => {
       answer = await invokeFunction(world, alarmInvocation(stream, now));
@@ -116,7 +107,7 @@ const direct: Scenario = {
       reaction,
       checks: [
         openShards(reaction.after, 2),
-        acted(reaction.record),
+        acted(reaction.decision),
         { what: 'The answer of the invocation lists the act', ok: told.includes('UpdateShardCount') },
       ],
     };
@@ -127,9 +118,7 @@ const duplicate: Scenario = {
   id: 'duplicate',
   title: 'The same alarm three times',
   shows: 'EventBridge and SNS both bring it, and it is delivered again. It counts once.',
-  pace: 'quick',
-  async run(world, note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream, note }) {
     const make = async (now: number) => {
       await Promise.all([
         putEvent(world.aws, alarmEvent(stream, now)),
@@ -158,9 +147,7 @@ const notOptedIn: Scenario = {
   id: 'not-opted-in',
   title: 'A stream that did not opt in',
   shows: 'Without the tag reflex:enabled = true a stream is left alone, whatever its alarm says.',
-  pace: 'quick',
-  async run(world, _note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: false, expected: 1, make });
     return {
@@ -179,14 +166,15 @@ const broken: Scenario = {
   id: 'broken',
   title: 'Garbage beside a good message',
   shows: 'Two messages in one batch: the good one is handled at once, the other ends in the dead-letter queue.',
-  pace: 'watch',
-  async run(world, note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream, note, waits }) {
     const garbage = '{"source":"aws.cloudwatch","detail-type":"CloudWatch Alarm State Change","detail":';
     const make = (now: number) => putIntoInbox(world, [garbage, JSON.stringify(alarmEvent(stream, now))]);
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
+    waits();
     const letter = await patiently(90, async () => {
-      note(`good message handled; the other is tried five times (${duration(Date.now() - reaction.madeAt)})`);
+      note(
+        `good message handled; the other is tried five times, ${Math.round((Date.now() - reaction.madeAt) / 1_000)} s`,
+      );
       return (await deadLetters(world)).find((body) => body === garbage);
     });
     return {
@@ -194,7 +182,7 @@ const broken: Scenario = {
       reaction,
       checks: [
         openShards(reaction.after, 2),
-        acted(reaction.record),
+        acted(reaction.decision),
         { what: 'DeadLetterQueue holds the garbage, unchanged', ok: letter !== null },
       ],
     };
@@ -205,12 +193,11 @@ const followUp: Scenario = {
   id: 'follow-up',
   title: 'It checks its own work',
   shows: 'After the reshard Reflex waits for a full minute of metrics, looks again, and closes the incident.',
-  pace: 'watch',
-  async run(world, note, id) {
-    const stream = streamOf(id);
+  async run(world, { stream, note, waits }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
     const opened = await openIncident(world, reaction.arn);
+    waits();
     const closed =
       opened === undefined
         ? null
@@ -249,69 +236,22 @@ export const scenarios: readonly Scenario[] = [
   broken,
 ];
 
-function acted(record: HistoryRecord | null): Check {
-  const failed = record?.actions.some(({ error }) => error !== undefined) === true;
-  return {
-    what: 'Ledger: the act is recorded with its reason',
-    ok: record?.decision === 'act' && !failed && !record.dryRun,
-  };
+function acted(decision: Story['decision']): Check {
+  const failed = decision?.actions.some(({ error }) => error !== undefined) === true;
+  const ok = decision?.decision === 'act' && !decision.dryRun && !failed;
+  return { what: 'Ledger: the act is recorded with its reason', ok };
 }
 
-/** Until the inbox has nothing that could be handled now. */
+/** Until the inbox has had nothing to deliver for a second; the function may be at work for 20 s at most. */
 async function drained({ aws, stack }: World): Promise<void> {
   const QueueUrl = stack.physicalId('ReshardKinesisInbox');
-  for (let empty = 0; empty < 3; ) {
-    await sleep(400);
+  let emptySince = Number.POSITIVE_INFINITY;
+  await patiently(20, async () => {
     const { Attributes = {} } = await aws.sqs.send(
       new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }),
     );
-    const waiting =
-      Number(Attributes.ApproximateNumberOfMessages) + Number(Attributes.ApproximateNumberOfMessagesNotVisible);
-    empty = waiting === 0 ? empty + 1 : 0;
-  }
-}
-
-/** Runs a scenario and says on the screen what came of it; never throws. */
-export async function play({ id, title, shows, run }: Scenario, world: World, step: Step): Promise<Story> {
-  const heading = { id, title, shows };
-  const nothing = {
-    stream: null,
-    event: null,
-    decision: null,
-    before: null,
-    after: null,
-    reactionMs: null,
-    trace: null,
-  };
-  try {
-    step.note('making trouble');
-    const { event, reaction, checks, moments = [] } = await run(world, step.note, id);
-    const stream = streamOf(id);
-    const told = (await world.told()).find(({ subject, message }) =>
-      `${subject} ${message}`.includes(`stream/${stream}`),
-    );
-    const wrong = checks.filter(({ ok }) => !ok).map(({ what }) => what);
-    const story: Story = {
-      ...heading,
-      status: wrong.length === 0 ? 'passed' : 'failed',
-      note: wrong.length === 0 ? null : `Not so: ${wrong.join('; ')}`,
-      stream,
-      event,
-      decision: reaction.record,
-      before: reaction.before,
-      after: reaction.after,
-      reactionMs: reaction.reactionMs,
-      trace: reaction.trace,
-      moments,
-      notification: told?.subject ?? null,
-      checks,
-    };
-    if (story.status === 'passed') step.done(resultText(story));
-    else step.failed(resultText(story));
-    return story;
-  } catch (error) {
-    const note = messageOf(error);
-    step.failed(note);
-    return { ...heading, ...nothing, status: 'failed', note, moments: [], notification: null, checks: [] };
-  }
+    const { ApproximateNumberOfMessages: visible, ApproximateNumberOfMessagesNotVisible: inFlight } = Attributes;
+    emptySince = Number(visible) + Number(inFlight) > 0 ? Number.POSITIVE_INFINITY : Math.min(emptySince, Date.now());
+    return Date.now() - emptySince > 1_000 || undefined;
+  });
 }

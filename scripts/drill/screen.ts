@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
+type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 /** Colours a text, or leaves it as it is. */
 export type Paint = (style: Style, text: string) => string;
 
@@ -114,10 +114,11 @@ export function clipped(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, Math.max(length - 1, 0))}…`;
 }
 
-/** Words in lines of at most `length` characters; a longer word has its own line. */
+/** Words in lines of at most `length` characters; a longer word has its own line, a number keeps its percent sign. */
 export function wrapped(text: string, length: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(/\s+/).filter((part) => part !== '')) {
+  const words = text.replaceAll(/(\d) %/g, '$1\u00a0%').split(/[ \n]+/);
+  for (const word of words.filter((part) => part !== '')) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= length) lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);

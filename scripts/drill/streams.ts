@@ -1,4 +1,5 @@
 import {
+  AddTagsToStreamCommand,
   CreateStreamCommand,
   DescribeStreamSummaryCommand,
   ListShardsCommand,
@@ -16,8 +17,8 @@ export function streamArn(name: string): string {
 
 /** A stream with one shard. */
 export async function createStream({ kinesis }: Aws, name: string, optedIn: boolean): Promise<void> {
-  const Tags = optedIn ? { 'reflex:enabled': 'true' } : {};
-  await kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: 1, Tags }));
+  await kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: 1 }));
+  if (optedIn) await kinesis.send(new AddTagsToStreamCommand({ StreamName: name, Tags: { 'reflex:enabled': 'true' } }));
 }
 
 export async function viewStream({ kinesis }: Aws, name: string): Promise<StreamView> {

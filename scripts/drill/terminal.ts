@@ -1,7 +1,7 @@
 import { type Paint, type Screen, wrapped } from './screen.ts';
 import { type Drill, type Story, type StreamView, verdict } from './story.ts';
 import { bar, duration, type Row, rowsOf } from './waterfall.ts';
-import { actionText, clockText, count, streamText } from './words.ts';
+import { actionText, clockText, count, resultText, streamText } from './words.ts';
 
 const labelWidth = 12;
 const streamWidth = 32;
@@ -15,10 +15,9 @@ export function storyLines(story: Story, { paint, width }: Pick<Screen, 'paint' 
       return `    ${head}${style === undefined ? line : paint(style, line)}`;
     });
   const { decision, before, after, trace, moments, notification, checks } = story;
-  const mark = { passed: paint('green', '✓'), failed: paint('red', '✗'), skipped: paint('yellow', '-') }[story.status];
-  const verb = decision?.dryRun ? 'would call' : 'Calls';
+  const verb = decision?.dryRun ? 'Would call' : 'Calls';
   return [
-    `  ${mark} ${paint('bold', story.title)}  ${paint('dim', story.id)}`,
+    `  ${markOf(story, paint)} ${paint('bold', story.title)}  ${paint('dim', story.id)}`,
     ...field('', story.shows),
     ...(story.note === null ? [] : field('', story.note, story.status === 'failed' ? 'red' : 'yellow')),
     ...(story.event === null ? [] : field('Event', story.event)),
@@ -38,17 +37,21 @@ export function storyLines(story: Story, { paint, width }: Pick<Screen, 'paint' 
     ...(story.reactionMs === null ? [] : field('Reaction', `${duration(story.reactionMs)} from the event to the act`)),
     ...(trace === null ? [] : field('Trace', `${trace.id}  ${duration(trace.end - trace.start)}`)),
     ...(trace === null ? [] : rowsOf(trace).map((row) => `    ${rowLine(row, width - 4, paint)}`)),
-    ...(moments.length === 0
-      ? []
-      : field(
-          'Story',
-          moments.map(({ at, what }) => `${clockText(at)}  ${what}`),
-        )),
+    ...moments.flatMap(({ at, what }, index) =>
+      field(index === 0 ? 'Story' : '', dated(at, what, width - labelWidth - 4)),
+    ),
     ...(notification === null ? [] : field('Told', notification)),
     ...checks.flatMap(({ what, ok }, index) =>
       field(index === 0 ? 'Checked' : '', `${ok ? paint('green', '✓') : paint('red', '✗')} ${what}`),
     ),
   ];
+}
+
+/** A time, and the text beside it. */
+function dated(at: number, what: string, length: number): string[] {
+  const clock = clockText(at);
+  const beside = length - clock.length - 2;
+  return wrapped(what, beside).map((line, index) => `${(index === 0 ? clock : '').padEnd(clock.length)}  ${line}`);
 }
 
 /** `1 open shard                  ├───────┤` */
@@ -72,14 +75,39 @@ function rowLine({ label, depth, ms, kind, trouble, ...share }: Row, width: numb
   return `${kind === 'call' ? paint('dim', text) : text}${paint(colour, drawn)}  ${paint('dim', time)}${trouble === null ? '' : ` ${trouble}`}`;
 }
 
-/** The last line, and what to do where something failed. */
+/** What was deployed, by type, and what that has otherwise than template.yaml. */
+export function deployedLines(
+  resources: Drill['resources'],
+  differences: Drill['differences'],
+  width: number,
+): string[] {
+  const byType = Map.groupBy(resources, ({ type }) => type.replace(/^AWS::/, ''));
+  const types = [...byType].map(([type, own]) => (own.length === 1 ? type : `${type}×${own.length}`)).sort();
+  const indented = (text: string, indent: number) =>
+    wrapped(text, width - indent).map((line) => ' '.repeat(indent) + line);
+  return [
+    ...indented(types.join(' '), 6),
+    ...(differences.length === 0 ? [] : ['      Otherwise than in template.yaml:']),
+    ...differences.flatMap(({ what, why }) => [...indented(what, 8), ...indented(why, 10)]),
+  ];
+}
+
+/** One line a scenario, and the verdict. */
 export function verdictLines({ stories, startedAt, endedAt }: Drill, paint: Paint): string[] {
   const { passed, failed, skipped } = verdict(stories);
-  const took = duration(endedAt - startedAt);
   const parts = [
     paint('green', `${passed} as it should be`),
     ...(skipped === 0 ? [] : [paint('yellow', `${skipped} skipped`)]),
     ...(failed === 0 ? [] : [paint('red', `${count(failed, 'scenario')} not remediated`)]),
   ];
-  return [`  ${paint('bold', parts.join(', '))}  ${paint('dim', took)}`];
+  const idWidth = Math.max(...stories.map(({ id }) => id.length)) + 2;
+  return [
+    ...stories.map((story) => `  ${markOf(story, paint)} ${story.id.padEnd(idWidth)}${resultText(story)}`),
+    '',
+    `  ${paint('bold', parts.join(', '))}  ${paint('dim', duration(endedAt - startedAt))}`,
+  ];
+}
+
+function markOf({ status }: Story, paint: Paint): string {
+  return { passed: paint('green', '✓'), failed: paint('red', '✗'), skipped: paint('yellow', '-') }[status];
 }

@@ -11,7 +11,7 @@ const sample = { stream: 'orders', account: '111122223333', region: 'eu-west-1' 
  * A sample event as it would come from this account, about this stream, now. Only names and times change.
  * `now`: epoch ms.
  */
-export function adapted(text: string, stream: string, now: number): string {
+function adapted(text: string, stream: string, now: number): string {
   const iso = new Date(now).toISOString();
   return text
     .replaceAll(sample.account, account)

@@ -28,7 +28,6 @@ export interface World {
 /** What subscribers of the notifications topic got. */
 export interface Told {
   readonly subject: string;
-  readonly message: string;
 }
 
 export async function enter(parts: Pick<World, 'aws' | 'stack' | 'receiver' | 'load'>): Promise<World> {
@@ -50,22 +49,11 @@ async function subscriber({ sqs, sns }: Aws, topicArn: string): Promise<() => Pr
       );
       if (Messages.length === 0) return all;
       for (const { Body = '{}' } of Messages) {
-        const { Subject = '', Message = '' } = JSON.parse(Body);
-        all.push({ subject: Subject, message: Message });
+        const { Subject = '' } = JSON.parse(Body);
+        all.push({ subject: Subject });
       }
     }
   };
-}
-
-/** Waits until `look` has an answer. @throws Error that says what did not come. */
-export async function until<T>(what: string, seconds: number, look: () => Promise<T | undefined>): Promise<T> {
-  const limit = Date.now() + seconds * 1_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (Date.now() > limit) throw new Error(`${what} did not come within ${seconds} s`);
-    await sleep(100);
-  }
 }
 
 /** The stream's records in the ledger since a time, oldest first. */
@@ -106,7 +94,7 @@ export async function invokeFunction({ aws, stack }: World, payload: unknown): P
 export async function setOffAlarm({ aws, stack }: World, name: string, stream: string): Promise<void> {
   const metric = { Namespace: 'AWS/Kinesis', MetricName: 'PutRecords.ThrottledRecords' };
   const Dimensions = [{ Name: 'StreamName', Value: stream }];
-  await aws.cloudwatch.send(
+  await aws.alarms.send(
     new PutMetricAlarmCommand({
       AlarmName: name,
       AlarmDescription: `Producers of stream ${stream} are throttled`,
@@ -120,7 +108,7 @@ export async function setOffAlarm({ aws, stack }: World, name: string, stream: s
       AlarmActions: [stack.physicalId('AlarmTopic')],
     }),
   );
-  await aws.cloudwatch.send(
+  await aws.alarms.send(
     new PutMetricDataCommand({
       Namespace: metric.Namespace,
       MetricData: [{ MetricName: metric.MetricName, Dimensions, Value: 412, Unit: 'Count', Timestamp: new Date() }],

@@ -13,6 +13,8 @@ const cloudwatch = () => client(CloudWatchClient);
 /** GetMetricData takes 500 queries and returns at most 100,800 data points a call. */
 const QUERIES_PER_CALL = 500;
 const POINTS_PER_CALL = 100_800;
+/** Data points an account may read a second where they begin within the last three hours; older ones, 396,000. */
+const POINTS_A_SECOND = 180_000;
 
 /** One metric with one statistic. */
 export interface MetricQuery {
@@ -22,28 +24,43 @@ export interface MetricQuery {
   readonly stat: 'Sum' | 'Maximum' | 'Minimum' | 'Average';
 }
 
+/** Epoch ms; `end` is not part of it. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly periodSeconds: number;
+}
+
 /** Points, oldest first: [epoch ms of the period's start, value]. */
 export type Points = readonly (readonly [at: number, value: number])[];
 
 /**
  * Reads metrics between two times (epoch ms); one series a query, in the queries' order, empty where nothing was published.
- * As few calls as the API allows, in parallel.
+ * As few calls as the API allows, as many at once as its rate does. Throws where CloudWatch could not read a metric:
+ * that is not the same as a metric without data.
  */
-export const getMetricData = async (
-  queries: readonly MetricQuery[],
-  range: { readonly start: number; readonly end: number; readonly periodSeconds: number },
-): Promise<Points[]> => {
-  const pointsEach = Math.max(1, Math.ceil((range.end - range.start) / 1_000 / range.periodSeconds));
+export const getMetricData = async (queries: readonly MetricQuery[], range: Range): Promise<Points[]> => {
+  const pointsEach = Math.ceil((range.end - range.start) / 1_000 / range.periodSeconds) + 1;
   const size = Math.max(1, Math.min(QUERIES_PER_CALL, Math.floor(POINTS_PER_CALL / pointsEach)));
-  const calls: Promise<Points[]>[] = [];
-  for (let i = 0; i < queries.length; i += size) calls.push(oneCall(queries.slice(i, i + size), range));
-  return (await Promise.all(calls)).flat();
+  const atOnce = Math.max(1, Math.floor(POINTS_A_SECOND / (size * pointsEach)));
+  const calls = Array.from({ length: Math.ceil(queries.length / size) }, (_, i) =>
+    queries.slice(i * size, (i + 1) * size),
+  );
+  const series: Points[] = [];
+  while (calls.length > 0) {
+    const answers = await Promise.all(calls.splice(0, atOnce).map((call) => oneCall(call, aligned(range))));
+    series.push(...answers.flat());
+  }
+  return series;
 };
 
-const oneCall = async (
-  queries: readonly MetricQuery[],
-  range: { readonly start: number; readonly end: number; readonly periodSeconds: number },
-): Promise<Points[]> => {
+/** CloudWatch advises ranges that begin with a period; then no bucket is labelled earlier than its data. */
+const aligned = (range: Range): Range => {
+  const period = range.periodSeconds * 1_000;
+  return { ...range, start: Math.floor(range.start / period) * period };
+};
+
+const oneCall = async (queries: readonly MetricQuery[], range: Range): Promise<Points[]> => {
   const series = new Map<string, [number, number][]>();
   let token: string | undefined;
   do {
@@ -68,7 +85,10 @@ const oneCall = async (
         ...(token !== undefined && { NextToken: token }),
       }),
     );
-    for (const { Id = '', Timestamps = [], Values = [] } of page.MetricDataResults ?? []) {
+    for (const { Id = '', StatusCode = '', Timestamps = [], Values = [] } of page.MetricDataResults ?? []) {
+      if (StatusCode === 'InternalError' || StatusCode === 'Forbidden') {
+        throw new Error(`GetMetricData: ${queries[Number(Id.slice(1))]?.name ?? Id} could not be read (${StatusCode})`);
+      }
       const points = series.get(Id) ?? [];
       series.set(Id, points);
       for (const [i, at] of Timestamps.entries()) points.push([at.getTime(), Values[i] ?? 0]);

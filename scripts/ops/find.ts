@@ -1,0 +1,60 @@
+import { fresh } from '../../shared/ledger/state.ts';
+import type { ResourceState } from '../../shared/ledger/types.ts';
+import { misused, type Stack, Stop } from './command.ts';
+import { nameOf } from './words.ts';
+
+/** What each function looks after. A decision that changed nothing leaves a record but no state: it is found by its ARN. */
+const resourceTypes: Readonly<Record<string, { readonly service: string; readonly prefix: string }>> = {
+  'reshard-kinesis': { service: 'kinesis', prefix: 'stream/' },
+};
+
+/** The states of the resources the text means: an ARN or a name exactly, else every one whose ARN contains it. Empty text: all. */
+export async function find(stack: Stack, text: string): Promise<ResourceState[]> {
+  // Every state's key has a # between function and ARN.
+  const states = await stack.ledger.findStates(text === '' ? '#' : text);
+  const exact = states.filter(({ resource }) => isCalled(resource, text));
+  if (exact.length > 0) return exact;
+  const named = await Promise.all(
+    possible(stack, text).map(async (state) => ({ state, seen: await stack.ledger.history(state, { limit: 1 }) })),
+  );
+  const seen = named.filter((each) => each.seen.length > 0).map(({ state }) => state);
+  return seen.length > 0 ? seen : states;
+}
+
+/**
+ * The one resource the text means, with a state for each function that looks after it; it need not have been seen before.
+ * @throws Stop where it is none or several.
+ */
+export async function findOne(stack: Stack, text: string): Promise<ResourceState[]> {
+  const found = await find(stack, text);
+  const states = found.length > 0 ? found : possible(stack, text);
+  const resources = [...new Set(states.map(({ resource }) => resource))];
+  if (resources.length > 1) {
+    throw misused(
+      `"${text}" is not one resource but ${resources.length}.`,
+      `Name one of:\n  ${resources.join('\n  ')}`,
+    );
+  }
+  if (resources.length === 0) {
+    throw new Stop(
+      `No function looks after "${text}".`,
+      'Give the ARN: npm run ops -- history lists those that are known.',
+    );
+  }
+  return states;
+}
+
+const isCalled = (arn: string, text: string): boolean =>
+  text === arn || text === nameOf(arn) || text === nameOf(arn).split('/').slice(1).join('/');
+
+/** Fresh states under the ARN that the text is, or would be for each function. */
+function possible({ functions }: Stack, text: string): ResourceState[] {
+  return functions.flatMap(({ name: fn, arn }) => {
+    const type = resourceTypes[fn];
+    if (type === undefined || text === '') return [];
+    const [, partition, , region, account] = arn.split(':');
+    const home = `arn:${partition}:${type.service}:${region}:${account}:${type.prefix}`;
+    if (text.startsWith('arn:')) return text.startsWith(home) ? [fresh({ fn, resource: text })] : [];
+    return [fresh({ fn, resource: home + (text.startsWith(type.prefix) ? text.slice(type.prefix.length) : text) })];
+  });
+}

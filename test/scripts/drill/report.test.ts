@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import { page } from '../../../scripts/drill/html.ts';
+import type { Drill, Story } from '../../../scripts/drill/story.ts';
+import { deployedLines, shardBar, storyLines, verdictLines } from '../../../scripts/drill/terminal.ts';
+import { assemble } from '../../../scripts/drill/trace.ts';
+
+const [trace = null] = assemble([
+  { id: 'a', name: 'act', trace_id: '1-5f', parent_id: 'p', start_time: 1, end_time: 1.1 },
+  {
+    id: 'b',
+    name: 'Kinesis',
+    trace_id: '1-5f',
+    parent_id: 'a',
+    start_time: 1,
+    end_time: 1.05,
+    aws: { operation: 'UpdateShardCount' },
+  },
+]);
+const one = { status: 'ACTIVE', open: [{ id: 'shardId-0', from: 0, to: 1 }], closed: [] };
+const two = {
+  status: 'ACTIVE',
+  open: [
+    { id: 'shardId-1', from: 0, to: 0.5 },
+    { id: 'shardId-2', from: 0.5, to: 1 },
+  ],
+  closed: ['shardId-0'],
+};
+
+const story: Story = {
+  id: 'eventbridge',
+  title: 'An alarm on the event bus',
+  shows: 'The alarm needs no action.',
+  status: 'passed',
+  note: null,
+  stream: 'drill-eventbridge',
+  event: 'EventBridge: alarm a is ALARM',
+  decision: {
+    decision: 'act',
+    reason: 'scale-up',
+    why: '99 % of 1 shard; 2 would carry it.',
+    mode: 'on',
+    dryRun: false,
+    actions: [{ call: 'UpdateShardCount', params: { StreamARN: 'arn', TargetShardCount: 2 } }],
+  },
+  before: one,
+  after: two,
+  reactionMs: 931,
+  trace,
+  moments: [{ at: Date.UTC(2026, 2, 5, 3, 12), what: 'act scale-up' }],
+  notification: 'Reflex acted',
+  checks: [{ what: 'ListShards: 2 open shards', ok: true }],
+};
+
+const drill = (stories: readonly Story[]): Drill => ({
+  startedAt: 0,
+  endedAt: 150_000,
+  setting: [['Node', '24']],
+  resources: [{ id: 'Ledger', type: 'AWS::DynamoDB::Table' }],
+  differences: [{ what: 'Doc', why: 'the emulator does not know AWS::SSM::Document' }],
+  stories,
+});
+
+const plain = { paint: (_style: string, text: string) => text, width: 100 };
+
+describe('a story on the terminal', () => {
+  it('tells event, decision, why, before, after, reaction, trace and checks', () => {
+    const text = storyLines(story, plain).join('\n');
+
+    for (const part of [
+      'EventBridge: alarm a is ALARM',
+      'act scale-up',
+      '99\u00a0% of 1 shard',
+      'UpdateShardCount TargetShardCount=2',
+      '1 open shard ',
+      '2 open shards, 1 closed',
+      '931 ms from the event to the act',
+      '1-5f',
+      'Kinesis UpdateShardCount',
+      '03:12:00',
+      '✓ ListShards: 2 open shards',
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+
+  it('never is wider than the terminal', () => {
+    const long = { ...story, event: 'word '.repeat(60), moments: [{ at: 0, what: 'word '.repeat(60) }] };
+
+    expect(Math.max(...storyLines(long, { ...plain, width: 80 }).map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
+  it('says of a dry run what would have been called', () => {
+    const dry = { ...story, decision: story.decision && { ...story.decision, dryRun: true } };
+
+    expect(storyLines(dry, plain).join('\n')).toMatch(/Would call +UpdateShardCount/);
+    expect(storyLines(story, plain).join('\n')).not.toContain('Would call');
+  });
+
+  it('marks what was not so', () => {
+    const failed: Story = {
+      ...story,
+      status: 'failed',
+      note: 'Not so: 2 open shards',
+      checks: [{ what: '2', ok: false }],
+    };
+
+    expect(storyLines(failed, plain).join('\n')).toContain('Not so: 2 open shards');
+    expect(storyLines(failed, plain).join('\n')).toContain('✗ 2');
+  });
+});
+
+describe('the open shards', () => {
+  it.each([
+    [one, '├───────┤'],
+    [two, '├───┼───┤'],
+  ])('are parts of the hash key space', (view, drawn) => {
+    expect(shardBar(view, 8)).toBe(drawn);
+  });
+});
+
+describe('what was deployed', () => {
+  it('is counted by type, and what is left out is told with its reason', () => {
+    const queue = (id: string) => ({ id, type: 'AWS::SQS::Queue' });
+    const { differences } = drill([]);
+
+    const text = deployedLines([queue('a'), { id: 'b', type: 'AWS::SNS::Topic' }, queue('c')], differences, 80).join(
+      '\n',
+    );
+
+    expect(text).toContain('SNS::Topic SQS::Queue×2');
+    expect(text).toMatch(/Doc\n +the emulator does not know AWS::SSM::Document/);
+  });
+});
+
+describe('the verdict', () => {
+  it('counts what failed and what was skipped', () => {
+    const stories: Story[] = [
+      story,
+      { ...story, status: 'failed', note: 'x' },
+      { ...story, status: 'skipped', note: 'y' },
+    ];
+
+    expect(verdictLines(drill(stories), plain.paint).at(-1)).toContain(
+      '1 as it should be, 1 skipped, 1 scenario not remediated',
+    );
+  });
+});
+
+describe('the page', () => {
+  it('needs nothing from anywhere', () => {
+    const html = page(drill([story]));
+
+    expect(html).not.toMatch(/(?:src|href)="(?!#)/);
+    expect(html).not.toMatch(/@import|url\(|<script/);
+  });
+
+  it('tells the same as the terminal, with the waterfall as a picture and as a table', () => {
+    const html = page(drill([story]));
+
+    for (const part of [
+      story.title,
+      'scale-up',
+      '1 → 2',
+      '931 ms',
+      'role="img"',
+      '<caption>Spans</caption>',
+      'AWS::SSM::Document',
+    ]) {
+      expect(html).toContain(part);
+    }
+  });
+
+  it('escapes what comes from outside', () => {
+    const html = page(drill([{ ...story, event: '<script>alert("x")</script> & co', notification: "it's" }]));
+
+    expect(html).toContain('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; co');
+    expect(html).toContain('it&#39;s');
+    expect(html).not.toContain('<script');
+  });
+
+  it('says in its title what failed', () => {
+    expect(page(drill([story]))).toContain('<title>Reflex drill: 1 of 1 as it should be</title>');
+    expect(page(drill([{ ...story, status: 'failed', note: 'x' }]))).toContain('1 scenario not remediated</title>');
+  });
+});

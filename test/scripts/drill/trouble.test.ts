@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { metricData, minuteOf } from '../../../scripts/drill/load.ts';
+import { viewOf } from '../../../scripts/drill/streams.ts';
+import { alarmEvent, alarmInvocation, alarmNotification } from '../../../scripts/drill/trouble.ts';
+import { receive } from '../../../shared/events/envelope.ts';
+import { parse } from '../../../shared/events/registry.ts';
+
+const now = Date.UTC(2026, 10, 21, 9, 30, 12, 345);
+
+const understood = (payload: unknown) => {
+  const [message] = receive(payload).messages;
+  return message === undefined ? undefined : parse(message);
+};
+
+describe('the trouble', () => {
+  it.each([
+    ['on the event bus', alarmEvent('drill-a', now)],
+    ['as an invocation', alarmInvocation('drill-a', now)],
+  ])('%s is an alarm of this stream, here and now', (_, payload) => {
+    expect(understood(payload)).toMatchObject({
+      kind: 'event',
+      event: {
+        kind: 'alarm',
+        account: '123456789012',
+        region: 'us-east-1',
+        state: 'ALARM',
+        at: now,
+        metrics: expect.arrayContaining([expect.objectContaining({ dimensions: { StreamName: 'drill-a' } })]),
+      },
+    });
+  });
+
+  it('is the same occurrence through SNS and on the event bus', () => {
+    const body = JSON.stringify(alarmNotification('drill-a', now));
+    const viaSns = understood({ Records: [{ eventSource: 'aws:sqs', messageId: '1', body }] });
+    const viaBus = understood(alarmEvent('drill-a', now));
+
+    const occurrence = (parsed: ReturnType<typeof understood>) =>
+      parsed?.kind === 'event' && parsed.event.kind === 'alarm' ? [parsed.event.alarmArn, parsed.event.at] : null;
+    expect(occurrence(viaSns)).not.toBeNull();
+    expect(occurrence(viaSns)).toEqual(occurrence(viaBus));
+  });
+});
+
+describe('the load', () => {
+  it('is more than one shard should carry and less than two, in bytes and records', () => {
+    const { bytes, records } = minuteOf(1);
+
+    expect(bytes / 60 / 1_048_576).toBeGreaterThan(0.75);
+    expect(bytes / 60 / 1_048_576 / 2).toBeLessThan(0.5);
+    expect(records / 60).toBeLessThan(1_000);
+  });
+
+  it('is rejected in part by one shard and not by two', () => {
+    expect(minuteOf(1).rejected).toBeGreaterThan(0);
+    expect(minuteOf(2).rejected).toBe(0);
+  });
+
+  it('is a data point a metric at the start of its minute', () => {
+    const data = metricData('s', now, 1);
+
+    expect(data.map(({ MetricName }) => MetricName)).toEqual([
+      'IncomingBytes',
+      'IncomingRecords',
+      'WriteProvisionedThroughputExceeded',
+    ]);
+    expect(data.every(({ Timestamp }) => Timestamp?.getTime() === now)).toBe(true);
+  });
+});
+
+describe('a stream as it is shown', () => {
+  it('has its open shards in hash order, as parts of the key space, and the closed ones apart', () => {
+    const half = (2n ** 127n).toString();
+    const range = (StartingHashKey: string, EndingHashKey: string) => ({ StartingHashKey, EndingHashKey });
+    const whole = (2n ** 128n - 1n).toString();
+
+    const view = viewOf('ACTIVE', [
+      { ShardId: 'b', HashKeyRange: range(half, whole), SequenceNumberRange: { StartingSequenceNumber: '1' } },
+      {
+        ShardId: 'a',
+        HashKeyRange: range('0', (2n ** 127n - 1n).toString()),
+        SequenceNumberRange: { StartingSequenceNumber: '1' },
+      },
+      {
+        ShardId: 'parent',
+        HashKeyRange: range('0', whole),
+        SequenceNumberRange: { StartingSequenceNumber: '0', EndingSequenceNumber: '0' },
+      },
+    ]);
+
+    expect(view).toEqual({
+      status: 'ACTIVE',
+      open: [
+        { id: 'a', from: 0, to: 0.5 },
+        { id: 'b', from: 0.5, to: 1 },
+      ],
+      closed: ['parent'],
+    });
+  });
+});
