@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Result } from '../shared/remediation.ts';
+import { asOfNow } from './as-of-now.ts';
 import { build } from './build.ts';
 import { functionNamed, type LambdaFunction, props, readTemplate, type Template, type Value } from './template.ts';
 
@@ -214,7 +215,7 @@ export const invoke = async (
 ): Promise<Result> => {
   const template = readTemplate();
   const fn = functionNamed(request.folder);
-  const event = readEvent(request.file);
+  const event = asOfNow(readEvent(request.file), Date.now());
   if (request.endpoint !== undefined) env.AWS_ENDPOINT_URL = request.endpoint;
   if (isLoopback(env.AWS_ENDPOINT_URL)) {
     env.AWS_REGION ??= env.AWS_DEFAULT_REGION ?? 'us-east-1';

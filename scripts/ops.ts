@@ -11,6 +11,9 @@ const { env, stdin, stdout, stderr } = process;
 const isTerminal = stdout.isTTY === true && env.TERM !== 'dumb';
 const functions = functionsOf(readTemplate()).map(({ folder }) => folder);
 
+// Whoever reads the pipe has seen enough (`| head`).
+stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 process.exitCode = await run(process.argv.slice(2), {
   out: (text) => stdout.write(`${text}\n`),
   err: (text) => stderr.write(`${text}\n`),

@@ -83,6 +83,8 @@ export interface ReflexFunction<F extends CommonFacts, P, C extends Call> {
   sweep(): Promise<readonly string[]>;
   /** Reads the facts of all resources together. */
   observe(watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<F>>>;
+  /** Pure: puts what the ledger remembers where AWS does not say it any more, before opt-in and policy are read from the tags. */
+  recall?(facts: F, remembered: JsonObject): F;
   /** @throws SettingError for a bad tag. */
   policy(tags: Readonly<Record<string, string>>): P;
   /** Pure and total. */

@@ -3,7 +3,7 @@ import type { Message } from './events/envelope.ts';
 import type { FollowUpEvent, ReflexEvent } from './events/event.ts';
 import { followUpBody } from './events/reflex-follow-up.ts';
 import { parse } from './events/registry.ts';
-import type { CommonFacts, ReflexFunction, Signal } from './function.ts';
+import type { CommonFacts, Heard, ReflexFunction, Signal } from './function.ts';
 import type { Check } from './ledger/types.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -24,6 +24,8 @@ export interface Listened {
 const OVERDUE_MS = 2 * 60_000;
 /** A follow-up that comes this little early is not sent round again. */
 const EARLY_MS = 1_000;
+/** What is farther off is left to the sweep; in between, a check goes round at most 96 times. */
+const SENT_AHEAD_MS = 24 * 3_600_000;
 
 /** receive -> parse: what the messages say about which resources. One bad message never fails its batch. */
 export const listen = async <F extends CommonFacts, P, C extends Call>(
@@ -36,43 +38,33 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
   const failed: { message: Message; error: unknown; broken: boolean }[] = [];
   const foreign: { message: Message; event: ReflexEvent }[] = [];
 
-  const guarded = async (message: Message, work: () => Promise<void>) => {
-    try {
-      await work();
-    } catch (error) {
-      failed.push({ message, error, broken: false });
-    }
+  const hear = async (message: Message): Promise<void> => {
+    const parsed = parse(message);
+    if (parsed.kind === 'broken') failed.push({ message, error: parsed.error, broken: true });
+    else if (parsed.kind === 'not-for-us') notForUs.push(parsed.reason);
+    else if (parsed.event.kind === 'tick') {
+      for (const entry of await swept(fn, runtime, parsed.event.scope)) heeded.push({ ...entry, message });
+    } else if (parsed.event.kind === 'follow-up') {
+      const { event } = parsed;
+      if (event.fn !== fn.name) notForUs.push('another-function');
+      else if (event.notBefore - runtime.clock() > EARLY_MS) {
+        await sendFollowUps(runtime, [event]);
+        notForUs.push('not-due-yet');
+      } else heeded.push({ message, ...followedUp(event) });
+    } else foreign.push({ message, event: parsed.event });
   };
 
   await Promise.all(
-    messages.map((message) => {
-      const parsed = parse(message);
-      if (parsed.kind === 'broken') return void failed.push({ message, error: parsed.error, broken: true });
-      if (parsed.kind === 'not-for-us') return void notForUs.push(parsed.reason);
-      const { event } = parsed;
-      if (event.kind === 'tick') {
-        return guarded(message, async () => {
-          for (const entry of await swept(fn, runtime, event.scope)) heeded.push({ ...entry, message });
-        });
-      }
-      if (event.kind === 'follow-up') {
-        return guarded(message, async () => {
-          if (event.fn !== fn.name) notForUs.push('another-function');
-          else if (event.notBefore - runtime.clock() > EARLY_MS) {
-            await sendFollowUps(runtime, [event]);
-            notForUs.push('not-due-yet');
-          } else heeded.push({ message, ...followedUp(event) });
-        });
-      }
-      foreign.push({ message, event });
-      return undefined;
-    }),
+    messages.map((message) =>
+      hear(message).catch((error: unknown) => void failed.push({ message, error, broken: false })),
+    ),
   );
 
   if (foreign.length > 0) {
-    const heard = await fn
-      .hear(foreign.map(({ event }) => event))
-      .catch((error: unknown) => foreign.map(() => ({ error })));
+    const heard = await heardBy(
+      fn,
+      foreign.map(({ event }) => event),
+    );
     for (const [i, { message }] of foreign.entries()) {
       const answer = heard[i] ?? { error: new Error('the event got no answer') };
       if ('error' in answer) failed.push({ message, error: answer.error, broken: false });
@@ -81,6 +73,18 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
     }
   }
   return { heeded, notForUs, failed };
+};
+
+/** Where it cannot say which resources the events concern, each of them fails. */
+const heardBy = async <F extends CommonFacts, P, C extends Call>(
+  fn: ReflexFunction<F, P, C>,
+  events: readonly ReflexEvent[],
+): Promise<readonly Heard[]> => {
+  try {
+    return await fn.hear(events);
+  } catch (error) {
+    return events.map(() => ({ error }));
+  }
 };
 
 const followedUp = ({ resource, incidentId, check, notBefore }: FollowUpEvent): Omit<Heeded, 'message'> => ({
@@ -121,14 +125,19 @@ const swept = async <F extends CommonFacts, P, C extends Call>(
   return [...overdue, ...all.filter((arn) => !open.has(arn)).map((resource) => ({ signal: { ...tick, resource } }))];
 };
 
-/** Puts checks into the function's own inbox; SQS delays at most 15 minutes, what is later is sent on when it arrives. */
+/**
+ * Puts checks into the function's own inbox; SQS delays at most 15 minutes, what is later is sent on when it arrives.
+ * @throws Error where the inbox did not take one: the sweep will find it overdue.
+ */
 export const sendFollowUps = async (runtime: Runtime, checks: readonly FollowUpEvent[]): Promise<void> => {
   const now = runtime.clock();
+  const soon = checks.filter(({ notBefore }) => notBefore - now <= SENT_AHEAD_MS);
+  if (soon.length === 0) return;
   const failures = await runtime.enqueue(
-    checks.map((check) => ({
+    soon.map((check) => ({
       body: followUpBody(check),
       delaySeconds: Math.max(0, Math.ceil((check.notBefore - now) / 1_000)),
     })),
   );
-  if (failures.length > 0) throw new Error(`${failures.length} follow-ups not sent: ${failures[0]?.message}`);
+  if (failures.length > 0) throw new Error(`follow-ups not sent: ${failures.length} (${failures[0]?.message})`);
 };

@@ -63,6 +63,87 @@ export const reasons = {
   'consumer-concurrency-limit': 'Too little unreserved concurrency is left in the account.',
   'daily-limit': 'AWS allows ten UpdateShardCount calls in a rolling 24 h; they are used up.',
   'invalid-argument': 'AWS refused the call as invalid.',
+
+  // drain-fargate: why it acts
+  'spot-interruption': 'Fargate takes the task back; it is deregistered from its target groups and from Cloud Map.',
+  // drain-fargate: why it waits
+  'last-target': 'Nothing else would be left in the target group or registry; it stays until its task is stopping.',
+  'address-unknown': 'ECS does not show the address of the task yet; it is asked again.',
+  // drain-fargate: why it leaves the task alone
+  'task-gone': 'The task is deprovisioning or stopped; its address may be another task by now.',
+  'too-late': 'More than 150 s have passed since the notice; the address may be another task by now.',
+  'not-serving-yet': 'The task was interrupted before it ran; nothing can be registered.',
+  'no-target': 'The task is in no target group and no Cloud Map service.',
+  'deregistered-by-ecs': 'ECS has deregistered the task itself.',
+  'already-draining': 'Every target of the task is draining or gone.',
+  'service-gone': 'The ECS service does not exist any more.',
+  // drain-fargate: why a person must look
+  'still-registered': 'A target stays registered though it was deregistered, or outlives its task.',
+
+  // relieve-elasticache: what is hot, and the remedy it takes (an act, or a call to approve)
+  'read-hot-primary': 'Reads keep the primary busy and replicas serve reads; one replica more.',
+  'replicas-hot': 'The replicas are busy and the primary is not; one replica more.',
+  'hot-shard-reads': 'One shard stands out, by reads; one replica more in that shard.',
+  'uneven-slots': 'One shard stands out and holds more slots than the others; they are spread evenly.',
+  'primaries-write-hot': 'Writes keep the primaries busy; more shards.',
+  'primary-write-hot': 'Writes keep the only primary busy; a faster node type.',
+  'core-starved': 'On a node of one or two vCPUs other work takes the core from the engine; four vCPUs or more.',
+  'credits-exhausted': 'A burstable node has no CPU credits left; a node type without credits.',
+  'memory-bound': 'Memory is full and keys are evicted; more shards or a larger node type, never replicas.',
+  'network-bound': 'The network, not the engine, is at its limit; a larger node type or more shards.',
+  'replication-lag': 'Replicas do not keep up with the writes; more shards or a faster node type, never replicas.',
+  'traffic-managed': 'ElastiCache itself holds traffic back because the node is too small.',
+  'serverless-limit': 'A serverless cache is throttled by the ECPU limit that was set; the limit is raised.',
+  'scale-in-cache': 'An hour of calm; one step down.',
+  // relieve-elasticache: why it waits
+  changing: 'A change that was made is not in service yet.',
+  'awaiting-reads': 'A new replica is in service and not read from yet.',
+  'not-available': 'The cache is being changed, or a snapshot is being taken.',
+  resharding: 'Slots are being moved between shards.',
+  'maintenance-window': 'Shards and node types are left alone during maintenance, service updates and snapshots.',
+  snapshot: 'The engine is only busy while a snapshot is written.',
+  'no-capacity': 'AWS has no such node free at the moment.',
+  // relieve-elasticache: why it leaves the cache alone
+  'not-saturated': 'The engine has room now.',
+  'not-calm': 'The engine has room, but something else speaks against fewer nodes.',
+  'nothing-to-remove': 'All is calm, and nothing may or can be taken away.',
+  memcached: 'Memcached is multithreaded and has no replication group; other remedies apply.',
+  'cache-gone': 'The cache does not exist any more, or is being deleted.',
+  // relieve-elasticache: why a person must look
+  'warning-level': 'The engine is above 65 % and below 90 %; the plan is reported, nothing is changed.',
+  'reads-not-offloaded': 'Reads keep the primary busy, and clients do not read from replicas.',
+  'uneven-reads': 'One replica is busy and its sisters are not; clients stick to it.',
+  'hot-shard-writes': 'One shard stands out, by writes, with no more slots than the others: a hot key.',
+  'slow-commands': 'Slow commands or scripts keep the engine busy; no larger cache runs them faster.',
+  'connection-storm': 'New connections keep the engine busy, not commands.',
+  'connections-near-limit': 'A node is near the 65,000 connections it takes.',
+  'reshard-above-80': 'Resharding would help, but above 80 % it makes it worse first.',
+  'global-datastore': 'Shards and node types of a global datastore are changed for all its members at once.',
+  'compatible-mode': 'Cluster mode is compatible, in which nothing can be scaled.',
+  'pending-modification': 'Another modification waits for the maintenance window and would be applied as well.',
+  'at-limits': 'Every remedy is at a limit.',
+  'migrate-to-cluster-mode': 'One engine thread cannot do more; several primaries could.',
+  'roles-unknown': 'Nothing says which node is the primary.',
+  'unknown-node-type': 'The vCPUs of the node type are not known.',
+  'serverless-throttled': 'A serverless cache is throttled, and not by a limit that was set.',
+  'cache-quota': 'A quota of ElastiCache is used up.',
+
+  // save-spot-logs: why it acts
+  'save-logs': 'The instance is about to go: its log volumes are kept and tagged, its logs shipped.',
+  'arm-logs': 'The instance may go: its log volumes are kept and tagged, its logs copied ahead.',
+  'drain-host': 'The instance is taken out of its ECS cluster, its load balancers and its Auto Scaling group.',
+  'hold-hook': 'A lifecycle hook is held while tasks run or logs are shipped.',
+  'release-hook': 'A lifecycle hook is completed with CONTINUE: nothing runs any more, or the time is over.',
+  'disarm-logs': 'A day after the recommendation the instance still runs; its volumes are no work for the rescue.',
+  'notice-outlived': 'Half an hour after the interruption notice the instance still runs; its volumes are armed.',
+  // save-spot-logs: why it waits
+  'host-leaving': 'All that could be done is under way; the instance has not gone yet.',
+  // save-spot-logs: why it leaves the instance alone
+  'host-left': 'The instance is gone, or going; what was kept is left to the rescue.',
+  'instance-gone': 'EC2 does not show the instance any more.',
+  'logs-armed': 'The log volumes are kept and tagged, and the instance is expected to live on.',
+  // save-spot-logs: why a person must look
+  'volume-not-kept': 'A log volume would be deleted with its instance, and repeated tries to change that failed.',
 } as const;
 
 export type Reason = keyof typeof reasons;

@@ -63,9 +63,9 @@ const parsed = <T>(kind: Kind<T>, text: string, where: string): T => {
 
 const shown = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}...` : text);
 
-/** A setting's tag: `maxShards` -> `reflex:max-shards`. */
+/** A setting's tag: `maxShards` -> `reflex:max-shards`, `reshardAbove80` -> `reflex:reshard-above-80`. */
 export const tagOf = (name: string): string =>
-  TAG_PREFIX + name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  TAG_PREFIX + name.replace(/[A-Z]|\d+/g, (part) => `-${part.toLowerCase()}`);
 
 /**
  * Stack-wide values, read once at init.

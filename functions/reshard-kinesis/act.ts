@@ -1,9 +1,10 @@
-import { isAccessDenied, isErrorNamed, isTransient } from '../../shared/aws/client.ts';
+import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { mergeShards, splitShard, updateShardCount } from '../../shared/aws/kinesis.ts';
 import { putFunctionConcurrency } from '../../shared/aws/lambda.ts';
 import type { OutcomeAction } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import { said } from '../../shared/words.ts';
 import type { KinesisCall } from './decide.ts';
 
 const MINUTE = 60_000;
@@ -51,12 +52,8 @@ const make = (call: KinesisCall): Promise<unknown> => {
  */
 export const meaning = ({ call }: KinesisCall, error: unknown, now: number): Stop => {
   const text = said(error);
-  const message = error instanceof Error ? error.message : '';
-  if (isErrorNamed(error, 'ResourceInUseException')) {
-    return defer('stream-updating', now + MINUTE, `${call}: somebody else is resharding the stream; looked at again.`);
-  }
-  if (isErrorNamed(error, 'LimitExceededException')) return limit(call, message, now);
-  if (isErrorNamed(error, 'ResourceNotFoundException')) return skip('stream-gone', `${call}: ${message}`);
+  const message = error instanceof Error ? error.message : text;
+  const again = now + MINUTE;
   if (isAccessDenied(error)) {
     return escalate(
       'access-denied',
@@ -64,11 +61,33 @@ export const meaning = ({ call }: KinesisCall, error: unknown, now: number): Sto
       'The permission is bound to the tag reflex:enabled = true; check the tag, the permissions boundary and service control policies.',
     );
   }
+  if (isThrottle(error)) return defer('rate-limited', again, `${call}: ${message}; looked at again in a minute.`);
+  if (isTransient(error)) {
+    return defer(
+      'act-unknown',
+      again,
+      `${call} ended without an answer (${text}); whether it took effect is read from AWS.`,
+    );
+  }
+  if (isErrorNamed(error, 'ResourceInUseException')) {
+    return defer('stream-updating', again, `${call}: somebody else is resharding the stream; looked at again.`);
+  }
+  if (isErrorNamed(error, 'LimitExceededException')) return limit(call, message, again);
+  if (isErrorNamed(error, 'ResourceNotFoundException') && call !== 'PutFunctionConcurrency') {
+    return skip('stream-gone', `${call}: ${message}`);
+  }
   if (isErrorNamed(error, 'ValidationException') && /on-?demand/i.test(message)) {
     return escalate(
       'on-demand',
       `${call}: ${message}`,
       'The stream was switched to on-demand mode, where AWS owns its capacity.',
+    );
+  }
+  if (isErrorNamed(error, 'InvalidParameterValueException') && /unreserved/i.test(message)) {
+    return escalate(
+      'consumer-concurrency-limit',
+      `${call}: ${message}`,
+      'Raise the account concurrency quota, or lower reflex:consumer-concurrency.',
     );
   }
   if (isErrorNamed(error, 'InvalidArgumentException', 'ValidationException', 'InvalidParameterValueException')) {
@@ -78,36 +97,26 @@ export const meaning = ({ call }: KinesisCall, error: unknown, now: number): Sto
       'The facts have changed in between, or this is a defect of Reflex; please report it.',
     );
   }
-  if (isTransient(error)) {
-    return defer(
-      'act-unknown',
-      now + MINUTE,
-      `${call} ended without an answer (${text}); whether it took effect is read from the stream.`,
-    );
-  }
-  return escalate('act-failed', `${call} failed: ${text}`, 'See the error; the stream is as it was.');
+  return escalate('act-failed', `${call} failed: ${text}`, 'See the error; this call changed nothing.');
 };
 
-/** A daily cap, the account's shards and a rate limit share LimitExceededException; only the words differ. */
-const limit = (call: string, message: string, now: number): Stop => {
-  if (/24|day|daily/i.test(message)) {
-    return escalate(
-      'daily-limit',
-      `${call}: ${message}`,
-      'Split single shards by hand (no daily cap), switch to on-demand mode, or wait; the schedule looks again.',
-    );
-  }
-  if (
-    /shard.{0,20}limit|limit.{0,40}shards?\b|quota/i.test(message) &&
-    !/rate|per second|simultaneous/i.test(message)
-  ) {
+/** The account's shards, a daily cap and a rate limit share LimitExceededException; only the words differ. */
+const limit = (call: string, message: string, again: number): Stop => {
+  // Names and numbers of streams and accounts are not AWS's words: a stream may be called daily-orders.
+  const words = message.replaceAll(/\b(stream|account) \S+/gi, '$1');
+  if (/\bshard limit\b|\bquota\b/i.test(words)) {
     return escalate(
       'account-shard-limit',
       `${call}: ${message}`,
       'Request a higher shards-per-Region quota for Kinesis Data Streams.',
     );
   }
-  return defer('rate-limited', now + MINUTE, `${call}: ${message}; looked at again in a minute.`);
+  if (/\b24[ -]?h|\brolling\b|\bdaily\b|\bper day\b/i.test(words)) {
+    return escalate(
+      'daily-limit',
+      `${call}: ${message}`,
+      'Split single shards by hand (no daily cap), switch to on-demand mode, or wait; the schedule looks again.',
+    );
+  }
+  return defer('rate-limited', again, `${call}: ${message}; looked at again in a minute.`);
 };
-
-const said = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));

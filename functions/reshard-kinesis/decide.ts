@@ -1,9 +1,9 @@
 import type { Act, Call, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
-import { type Recent, recent, SHARD_LIMITS, shardsRequired, shardsWorth } from './demand.ts';
+import { type Recent, recent, shardsRequired, shardsWorth } from './demand.ts';
 import type { Memory, QueuedStep, Shard, ShardLoad, StreamSituation } from './facts.ts';
 import type { Policy } from './policy.ts';
-import { coldPairs, midpoint, oneSidedSplits } from './shards.ts';
-import { band, grown, shrunk } from './sizing.ts';
+import { adjacent, coldPairs, hottestAfter, midpoint, oneSidedSplits } from './shards.ts';
+import { API_MAX_SHARDS, band, grown, shrunk } from './sizing.ts';
 
 export type KinesisCall =
   | Call<'UpdateShardCount', { StreamARN: string; TargetShardCount: number; ScalingType: 'UNIFORM_SCALING' }>
@@ -17,8 +17,12 @@ const HOUR = 3_600_000;
 
 /** CloudWatch shows a minute some seconds after it has passed. */
 const METRIC_DELAY = 15 * SECOND;
+/** A reshard may take this long to show in StreamStatus after AWS has accepted it. */
+const BEGINS_WITHIN = MINUTE;
 /** After this long without a data point since the reshard, its absence is judged like any missing metric. */
 const MEASURING_AT_MOST = 10 * MINUTE;
+/** An incident is kept open this long for metrics to come back; a stream nobody writes to has none. */
+const SILENT_AT_MOST = HOUR;
 /** Scale-in waits this long after any reshard. */
 export const SCALE_IN_COOL_DOWN = HOUR;
 /**
@@ -35,8 +39,8 @@ const DAY_HOURS_SEEN = 12;
 const SATURATED = 0.95;
 /** One-sided splits in a row after which a hot key is the only explanation left. */
 const HOT_KEY_SPLITS = 2;
-/** A stream whose hottest shard carries this many times the mean is skewed; halving it uniformly would make it hot. */
-const SKEW = 1.5;
+/** Most splits or merges of one decision: AWS makes them one at a time, about 30 s each. More hot shards are helped sooner by a uniform step. */
+const STEPS_AT_MOST = 50;
 /** Lambda keeps at least this much concurrency unreserved in an account. */
 const UNRESERVED_AT_LEAST = 100;
 
@@ -53,6 +57,7 @@ interface View {
   readonly utilization: number | null;
   readonly up: number;
   readonly down: number;
+  /** Hottest first; empty where shard-level metrics are off. */
   readonly hot: readonly Shard[];
 }
 
@@ -72,8 +77,8 @@ export const decide = (facts: StreamSituation, policy: Policy, now: number): Dec
 };
 
 const look = (facts: StreamSituation, policy: Policy, now: number): View => {
-  const memory: Memory = facts.ledger.remembered;
-  const seen = recent(facts, memory.activeSince, now);
+  const memory = pruned(facts.ledger.remembered, facts.shards);
+  const seen = asDemanded(recent(facts, memory.activeSince, now), policy);
   const n = facts.shards.length;
   const { up, down } = band(policy.targetUtilization);
   const loads = facts.shardLoads ?? {};
@@ -87,12 +92,21 @@ const look = (facts: StreamSituation, policy: Policy, now: number): View => {
     utilization: seen.demand && n > 0 ? shardsWorth(seen.demand) / n : null,
     up,
     down,
-    hot: facts.shards.filter(({ id }) => isHot(loads[id], up)),
+    hot: facts.shards
+      .filter(({ id }) => isHot(loads[id], up, policy.targetUtilization))
+      .sort((a, b) => loadNow({ facts }, b) - loadNow({ facts }, a)),
   };
 };
 
-const isHot = (load: ShardLoad | undefined, up: number): boolean =>
-  load !== undefined && (load.now > up || load.throttled > 0);
+/** What consumers read while they catch up with a backlog is not what they will ask for; new shards would not hold the backlog. */
+const asDemanded = (seen: Recent, policy: Policy): Recent =>
+  seen.demand !== null && seen.catchingUp && behind(seen, policy)
+    ? { ...seen, demand: { ...seen.demand, egressBytesPerSecond: 0 } }
+    : seen;
+
+/** A shard that rejects records at `target` or less has bursts inside the minute: no split mends them, and a merge may leave a shard that full. */
+const isHot = (load: ShardLoad | undefined, up: number, target: number): boolean =>
+  load !== undefined && (load.now > up || (load.throttled > 0 && load.now > target));
 
 const throttled = ({ recent }: View): boolean => recent.throttledRecords > 0;
 const overloaded = ({ utilization, up }: View): boolean => utilization !== null && utilization > up;
@@ -102,12 +116,16 @@ const overloaded = ({ utilization, up }: View): boolean => utilization !== null 
 const wrongState: Rule = ({ facts, n, memory, now }) => {
   switch (facts.status) {
     case 'ACTIVE':
-      return n > 0 ? undefined : skip('metrics-missing', 'ListShards shows no open shard; nothing can be sized.');
+      return n > 0
+        ? undefined
+        : skip('unexpected-state', 'The stream is ACTIVE and ListShards shows no open shard; nothing can be sized.');
     case 'CREATING':
     case 'UPDATING': {
       const settling = memory.settling ?? { from: n, to: null, since: now };
       const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, (now - settling.since) / 4));
-      return defer('stream-updating', now + wait, `The stream is ${facts.status}; its shards are looked at again.`, {
+      const { from, to, since } = settling;
+      const step = to === null ? '' : ` (${count(from)} -> ${count(to)}, asked for ${duration(now - since)} ago)`;
+      return defer('stream-updating', now + wait, `The stream is ${facts.status}${step}; it is looked at again.`, {
         ...memory,
         settling,
       });
@@ -115,14 +133,21 @@ const wrongState: Rule = ({ facts, n, memory, now }) => {
     case 'DELETING':
       return skip('stream-deleting', 'The stream is being deleted.');
     default:
-      return escalate('unexpected-state', `StreamStatus is "${facts.status}", which Reflex does not know.`);
+      return unknownState('StreamStatus', facts.status);
   }
 };
+
+const unknownState = (field: string, value: string): Escalate =>
+  escalate(
+    'unexpected-state',
+    `${field} is "${value}", which Reflex does not know.`,
+    'Look at the stream in the console; it is left alone until Reflex knows this value.',
+  );
 
 const notProvisioned: Rule = ({ facts }) => {
   if (facts.mode === 'PROVISIONED') return undefined;
   if (facts.mode !== 'ON_DEMAND') {
-    return escalate('unexpected-state', `StreamMode is "${facts.mode}", which Reflex does not know.`);
+    return unknownState('StreamMode', facts.mode);
   }
   const why = 'The stream is in on-demand mode: AWS resizes it, up to twice the peak of the last 30 days.';
   if (facts.trigger !== 'alarm') return skip('on-demand', why);
@@ -131,7 +156,7 @@ const notProvisioned: Rule = ({ facts }) => {
     why,
     facts.warmThroughputMiBps === null
       ? 'If records are rejected: wait about 15 minutes, look for a hot partition key, or ask for a higher throughput quota.'
-      : `aws kinesis update-stream-warm-throughput --stream-arn ${facts.arn} --warm-throughput-mibps <more than ${facts.warmThroughputMiBps}>`,
+      : `aws kinesis update-stream-warm-throughput --stream-arn ${facts.arn} --warm-throughput-mi-bps <more than ${facts.warmThroughputMiBps}>`,
   );
 };
 
@@ -140,6 +165,10 @@ const settled: Rule = (view) => {
   const { memory, now, n } = view;
   if (memory.settling === undefined) return undefined;
   const { settling, ...rest } = memory;
+  const begins = settling.since + BEGINS_WITHIN;
+  if (settling.to !== null && settling.to !== n && now < begins) {
+    return defer('stream-updating', begins, `The reshard ${settling.from} -> ${settling.to} does not show yet.`);
+  }
   const next = { ...rest, activeSince: now };
   const step = nextQueued({ ...view, memory: next });
   if (step !== undefined) return step;
@@ -147,7 +176,7 @@ const settled: Rule = (view) => {
   return defer(
     'measuring',
     fullMinute + METRIC_DELAY,
-    `The stream is ACTIVE with ${n} open shards (${settling.from} before); one full minute of metrics is awaited.`,
+    `The stream is ACTIVE with ${shards(n)} (${count(settling.from)} before); one full minute of metrics is awaited.`,
     withoutQueue(next),
   );
 };
@@ -160,81 +189,84 @@ const measuring: Rule = ({ memory, recent, now }) => {
 
 // --- Does it need more? ---
 
-const unseen: Rule = (view) => {
-  const { facts, recent, n, now, policy } = view;
-  if (recent.demand !== null || n < policy.minShards) return undefined;
-  if (throttled(view)) {
-    const why = `${count(recent.throttledRecords)} records were rejected and none is seen accepted; demand is unknown.`;
-    return grow(view, 'throttled-unseen', 2 * n, why, true);
-  }
-  const why = 'No IncomingBytes or IncomingRecords data point in the last 10 minutes.';
-  return facts.ledger.incident === null
-    ? skip('metrics-missing', why)
-    : defer('metrics-missing', now + 2 * MINUTE, why);
+const throttledUnseen: Rule = (view) => {
+  const { recent, n } = view;
+  if (recent.demand !== null || !throttled(view)) return undefined;
+  const why = `${records(recent.throttledRecords)} rejected and none seen accepted; demand is unknown.`;
+  return grow(view, 'throttled-unseen', 2 * n, why, false);
+};
+
+/** A uniform step comes before single splits, which it would undo. */
+const belowMinimum: Rule = (view) => {
+  const { n, policy } = view;
+  if (n >= policy.minShards || overloaded(view)) return undefined;
+  const why = `${shards(n)} open, reflex:min-shards is ${policy.minShards}.`;
+  return grow(view, 'below-min-shards', policy.minShards, why, false);
 };
 
 /** Few hot shards among cold ones: splitting just them costs one shard each and no call of the daily ten. */
 const splitHot: Rule = (view) => {
   const { facts, hot, n, recent, policy, memory } = view;
   const loads = facts.shardLoads;
-  const few = hot.length > 0 && hot.length <= Math.ceil(n / 4) && 2 * hot.length < n;
-  if (loads === null || !few) return undefined;
-  const required = recent.demand === null ? n : shardsRequired(recent.demand, policy.targetUtilization);
-  if (required >= 1.5 * n) return undefined;
+  if (loads === null || recent.demand === null || n < policy.minShards || !isFew(hot.length, n)) return undefined;
+  if (overloaded(view) && shardsRequired(recent.demand, policy.targetUtilization) >= 1.5 * n) return undefined;
 
   const known = memory.splits ?? {};
   const depth = (shard: Shard) => oneSidedSplits(shard, facts.shards, loads, known);
   const splittable = hot.filter((shard) => midpoint(shard) !== null && depth(shard) < HOT_KEY_SPLITS);
   const [first, ...others] = splittable;
-  const shown = hot.map(({ id }) => `${id} ${percent(loads[id]?.now ?? 0)}`).join(', ');
+  const shown = hotShards(view);
   if (first === undefined) {
+    if (overloaded(view)) return undefined;
     return escalate(
       'hot-key',
-      `Hot: ${shown}. ${HOT_KEY_SPLITS} splits in a row left all the load on one side: one partition key carries it.`,
+      `Hot: ${shown}. ${HOT_KEY_SPLITS} splits in a row left the load on one side, or the shard is too narrow to split: one partition key carries it.`,
       'Spread the key over several partition keys (a suffix), or aggregate its records; splitting the shard again would not help.',
     );
   }
   const atCap = cap(view, n + 1);
   if (atCap !== undefined) return atCap;
-  const splits = { ...known, ...Object.fromEntries(splittable.map((shard) => [shard.id, depth(shard)])) };
   return split(view, first, {
     reason: 'split-hot-shards',
-    why: `${hot.length} of ${n} shards are hot (${shown}) and the others are not; splitting those, one after the other.`,
-    memory: { ...memory, splits: ancestorsOf(facts.shards, splits) },
+    why: `${hot.length} of ${shards(n)} ${hot.length === 1 ? 'is' : 'are'} hot (${shown}) and the others are not. Splitting ${first.id}${others.length > 0 ? `, then ${others.length} more, one after the other` : ''}.`,
+    memory: {
+      ...memory,
+      splits: { ...known, ...Object.fromEntries(splittable.map((shard) => [shard.id, depth(shard)])) },
+    },
     queue: others.map(({ id }) => ({ split: id })),
   });
 };
 
+const isFew = (hot: number, n: number): boolean =>
+  hot > 0 && hot <= Math.min(Math.ceil(n / 4), STEPS_AT_MOST) && 2 * hot < n;
+
 const growUniformly: Rule = (view) => {
-  const { recent, policy, utilization } = view;
+  const { recent, policy, utilization, n } = view;
   if (recent.demand === null || utilization === null || !overloaded(view)) return undefined;
   const required = shardsRequired(recent.demand, policy.targetUtilization);
-  const saturated = throttled(view) && utilization >= SATURATED;
-  return grow(
-    view,
-    'scale-up',
-    required,
-    `${load(view)}; ${required} would carry it at ${percent(policy.targetUtilization)}.`,
-    saturated,
-  );
+  const target = percent(policy.targetUtilization);
+  return throttled(view) && utilization >= SATURATED
+    ? grow(
+        view,
+        'scale-up',
+        Math.max(required, 2 * n),
+        `${load(view)}; at least ${count(required)} would carry it at ${target}.`,
+        true,
+      )
+    : grow(view, 'scale-up', required, `${load(view)}; ${count(required)} would carry it at ${target}.`, false);
+};
+
+/** Too many hot shards to split them singly: the stream carries no more than its hottest shard lets it. */
+const growHot: Rule = (view) => {
+  const { hot, n, recent, policy } = view;
+  if (recent.demand === null || hot.length === 0) return undefined;
+  const required = Math.max(n + 1, shardsRequired(recent.demand, policy.targetUtilization));
+  return grow(view, 'scale-up', required, `${load(view)}, and ${hot.length} of them hot (${hotShards(view)}).`, false);
 };
 
 const throttledWithRoom: Rule = (view) => {
-  const { facts, recent, utilization, policy } = view;
+  const { facts, utilization } = view;
   if (!throttled(view) || utilization === null) return undefined;
-  if (facts.shardLoads !== null && view.hot.length > 0) {
-    const required = Math.max(
-      view.n + 1,
-      recent.demand === null ? 0 : shardsRequired(recent.demand, policy.targetUtilization),
-    );
-    return grow(
-      view,
-      'scale-up',
-      required,
-      `${load(view)}, and ${view.hot.length} of ${view.n} shards are hot.`,
-      false,
-    );
-  }
   return facts.shardLoads === null
     ? escalate(
         'skew-or-burst',
@@ -246,18 +278,6 @@ const throttledWithRoom: Rule = (view) => {
         `${load(view)}, and no shard is hot over a whole minute: a burst inside the minute.`,
         'Let producers retry with jitter and smaller batches, or raise reflex:min-shards to hold room for the burst.',
       );
-};
-
-const belowMinimum: Rule = (view) => {
-  const { n, policy } = view;
-  if (n >= policy.minShards) return undefined;
-  return grow(
-    view,
-    'below-min-shards',
-    policy.minShards,
-    `${shards(n)} open, reflex:min-shards is ${policy.minShards}.`,
-    false,
-  );
 };
 
 /** A uniform step upwards, as far as AWS, the account and the tags allow; a person is told where they allow none. */
@@ -274,12 +294,17 @@ const grow = (
   // Below the minimum, more than the minimum is only taken for load.
   const limit = reason === 'below-min-shards' ? { ...bounds, max: Math.min(policy.maxShards, wanted) } : bounds;
   const target = grown(n, wanted, limit);
-  if (target === n) return cap(view, n + 1) ?? atLimit(view, n + 1, required);
-  const rest = wanted > target ? ' The rest follows when these are in service.' : '';
+  if (target === n) return atLimit(view, n + 1, wanted);
+  const rest =
+    wanted <= target
+      ? ''
+      : policy.maxShards <= target
+        ? ` reflex:max-shards is ${policy.maxShards}.`
+        : ' The rest follows when these are in service.';
   return {
     kind: 'act',
     reason,
-    why: `${why} ${n} -> ${target}.${rest}`,
+    why: `${why} ${count(n)} -> ${count(target)}.${rest}`,
     calls: [updateShardCount(view, target)],
     spends: [{ ...DAILY_CALLS, keep: 0 }],
     coolDownMs: MINUTE,
@@ -300,36 +325,56 @@ const atLimit = (view: View, wanted: number, required: number): Escalate => {
   if (wanted > policy.maxShards) {
     return escalate(
       'at-max-shards',
-      `${load(view)}; ${required} are needed, but ${n} are open and reflex:max-shards is ${policy.maxShards}.`,
-      `aws kinesis add-tags-to-stream --stream-name ${facts.name} --tags '{"reflex:max-shards":"${required}"}'`,
+      `${load(view)}; ${count(required)} are needed, but ${count(n)} are open and reflex:max-shards is ${policy.maxShards}.`,
+      policy.maxShards < API_MAX_SHARDS
+        ? `aws kinesis add-tags-to-stream --stream-name ${facts.name} --tags '{"reflex:max-shards":"${Math.min(required, API_MAX_SHARDS)}"}'`
+        : `UpdateShardCount goes no further than ${count(API_MAX_SHARDS)} shards: spread the load over a second stream, or switch to on-demand mode.`,
     );
   }
   return escalate(
     'account-shard-limit',
-    `${load(view)}; ${required} are needed, but the account has ${facts.freeShards} free shards, and a uniform reshard needs some while it runs.`,
+    `${load(view)}; ${count(required)} are needed, but the account has ${some(facts.freeShards ?? 0, 'free shard')}; a uniform reshard of ${count(n)} needs at least ${count(n)} while it runs.`,
     'Request a higher shards-per-Region quota for Kinesis Data Streams, or delete shards that are not used.',
   );
 };
 
 // --- It carries its writes. Is all well, then? ---
 
-const consumersLag: Rule = ({ facts, recent, policy, utilization }) => {
+const consumersLag: Rule = (view) => {
+  const { facts, recent, policy } = view;
   if (facts.trigger !== 'alarm' || !behind(recent, policy)) return undefined;
   return escalate(
     'consumer-lag',
-    `Consumers are ${duration(recent.iteratorAge ?? 0)} behind (limit ${duration(policy.maxIteratorAge * SECOND)}) while writes use ${percent(utilization ?? 0)}: more shards do not mend that.`,
+    `Consumers are ${duration(recent.iteratorAge ?? 0)} behind${recent.catchingUp ? ' and catching up' : ''} (limit ${duration(policy.maxIteratorAge * SECOND)}). ${load(view)}: more shards do not mend that.`,
     'Look at the consumer: errors that block a batch, ParallelizationFactor, reserved concurrency, or one slow key.',
   );
 };
 
 const behind = (recent: Recent, policy: Policy): boolean => (recent.iteratorAge ?? 0) > policy.maxIteratorAge * SECOND;
 
+const metricsMissing: Rule = ({ facts, recent, memory, now }) => {
+  if (recent.demand !== null) return undefined;
+  const why = 'No IncomingBytes or IncomingRecords data point in the last 10 minutes';
+  const { incident } = facts.ledger;
+  if (incident === null) return skip('metrics-missing', `${why}.`);
+  const silent = now - Math.max(incident.openedAt, memory.activeSince ?? 0);
+  return silent < SILENT_AT_MOST
+    ? defer('metrics-missing', now + 2 * MINUTE, `${why}; they are awaited up to ${duration(SILENT_AT_MOST)}.`)
+    : skip(
+        'metrics-missing',
+        `${why}, ${duration(silent)} into the incident: nothing is written, so nothing is rejected. The shards stay as they are.`,
+      );
+};
+
 /** Keeps the consumers' reserved concurrency in step with the shards, where the tag asks for it. */
 const keepConsumersInStep: Rule = ({ facts, policy, n }) => {
   const { consumers } = facts;
   if (policy.consumerConcurrency === null || consumers === null) return undefined;
   const wanted = policy.consumerConcurrency * n;
-  const changes = consumers.filter(({ reservedConcurrency }) => reservedConcurrency !== wanted);
+  // What is freed comes first, or a later increase would find too little left.
+  const changes = consumers
+    .filter(({ reservedConcurrency }) => reservedConcurrency !== wanted)
+    .sort((a, b) => (b.reservedConcurrency ?? 0) - (a.reservedConcurrency ?? 0));
   if (changes.length === 0) return undefined;
   const names = changes.map(({ functionName }) => functionName).join(', ');
   const added = changes.reduce((total, { reservedConcurrency }) => total + wanted - (reservedConcurrency ?? 0), 0);
@@ -383,22 +428,30 @@ const consumersReport = ({ facts, n }: View): string => {
 // --- Could it do with less? ---
 
 const scaleIn: Rule = (view) => {
-  const { facts, policy, n, now, down, memory, recent } = view;
+  const { facts, policy, n, now, down, memory, recent, utilization } = view;
   const { day } = facts;
-  if (recent.demand === null || day === null || day.spanHours < DAY_SPAN_HOURS || day.hoursSeen < DAY_HOURS_SEEN) {
-    return skip(
-      'insufficient-metrics',
-      `${load(view)}; ${day === null ? 'no' : `${day.spanHours.toFixed(1)} h of`} history is too little to judge scale-in by.`,
-    );
+  if (recent.demand === null || utilization === null || utilization >= down) return undefined;
+  if (day === null || day.spanHours < DAY_SPAN_HOURS || day.hoursSeen < DAY_HOURS_SEEN) {
+    const seen =
+      day === null ? 'no day of metrics' : `${day.hoursSeen} hours with data within ${day.spanHours.toFixed(1)} h`;
+    return skip('insufficient-metrics', `${load(view)}; ${seen}, too little to judge scale-in by.`);
   }
-  const peak = shardsWorth(day.peak) / n;
+  const worth = Math.max(shardsWorth(day.peak), shardsWorth(recent.demand));
+  const peak = worth / n;
   if (peak >= down) return undefined;
   const seen = `The peak of the last 24 h is ${percent(peak)} of ${shards(n)}, below ${percent(down)}`;
   if (n <= policy.minShards) return skip('at-min-shards', `${seen}, but reflex:min-shards is ${policy.minShards}.`);
+  if (day.throttledRecords > 0) {
+    return skip('burst', `${seen}, but with ${records(day.throttledRecords)} rejected: bursts need the room.`);
+  }
 
   const last = Math.max(facts.ledger.lastActAt ?? 0, memory.activeSince ?? 0);
-  if (now - last < SCALE_IN_COOL_DOWN)
-    return skip('cool-down', `${seen}, but the last reshard is ${duration(now - last)} old.`);
+  if (now - last < SCALE_IN_COOL_DOWN) {
+    return skip(
+      'cool-down',
+      `${seen}, but the last act was ${duration(now - last)} ago; scale-in waits ${duration(SCALE_IN_COOL_DOWN)}.`,
+    );
+  }
   if (facts.closedShardIds.length > 0) {
     return skip(
       'closed-shards-draining',
@@ -410,14 +463,21 @@ const scaleIn: Rule = (view) => {
     return skip('consumers-behind', `${seen}, but consumers are ${duration(recent.iteratorAge)} behind.`);
   }
 
-  const required = shardsRequired(day.peak, policy.targetUtilization);
-  const target = shrunk(n, required, { min: policy.minShards, max: policy.maxShards, free: facts.freeShards });
-  if (target === n) return undefined;
-  if (skewed(view)) return merge(view, n - target, seen);
+  const required = Math.max(1, Math.ceil(worth / policy.targetUtilization));
+  const bounds = { min: policy.minShards, max: policy.maxShards };
+  const wanted = shrunk(n, required, { ...bounds, free: null });
+  if (skewed(view, wanted)) return merge(view, n - wanted, seen);
+  const target = shrunk(n, required, { ...bounds, free: facts.freeShards });
+  if (target === n) {
+    return skip(
+      'account-shard-limit',
+      `${seen}, but no step fits the account's ${some(facts.freeShards ?? 0, 'free shard')}.`,
+    );
+  }
   return {
     kind: 'act',
     reason: 'scale-in',
-    why: `${seen}; ${required} would carry it at ${percent(policy.targetUtilization)}. ${n} -> ${target}.`,
+    why: `${seen}; ${count(required)} would carry it at ${percent(policy.targetUtilization)}. ${count(n)} -> ${count(target)}.`,
     calls: [updateShardCount(view, target)],
     spends: [{ ...DAILY_CALLS, keep: RESERVED_CALLS }],
     coolDownMs: SCALE_IN_COOL_DOWN,
@@ -425,34 +485,41 @@ const scaleIn: Rule = (view) => {
   };
 };
 
-/** Uniform halving re-joins what was split for good reason; a skewed stream shrinks by merging its cold neighbours. */
-const skewed = ({ facts, memory }: View): boolean => {
-  if (Object.keys(memory.splits ?? {}).length > 0) return true;
-  const loads = Object.values(facts.shardLoads ?? {}).map((load) => load.day ?? load.now);
-  const mean = loads.reduce((a, b) => a + b, 0) / loads.length;
-  return loads.some((load) => load > SKEW * mean);
+/**
+ * A uniform step re-joins what was split for good reason. So a stream shrinks by merging cold neighbours where we split it,
+ * or where one of `target` equal shards could get more than the target utilisation.
+ */
+const skewed = ({ facts, memory, policy }: View, target: number): boolean => {
+  if (memory.splits !== undefined) return true;
+  const loads = facts.shardLoads;
+  return (
+    loads !== null && hottestAfter(facts.shards, ({ id }) => dayLoad(loads[id]), target) > policy.targetUtilization
+  );
 };
+
+const dayLoad = (load: ShardLoad | undefined): number => Math.max(load?.day ?? 0, load?.now ?? 0);
 
 const merge = (view: View, want: number, seen: string): Act<KinesisCall> | Skip => {
   const { facts, policy, memory } = view;
   const loads = facts.shardLoads;
   if (loads === null || facts.shards.some(({ id }) => (loads[id]?.day ?? null) === null)) {
-    return skip('skew-unseen', `${seen}, but the stream was split unevenly and its shards' own day is not known.`);
+    return skip('skew-unseen', `${seen}, but its shards are loaded unevenly and not each one's last 24 h are known.`);
   }
-  const pairs = coldPairs(facts.shards, ({ id }) => loads[id]?.day ?? 1, policy.targetUtilization, want);
-  const steps = pairs.map(([left, right]): QueuedStep => ({ merge: [left.id, right.id] }));
-  const first = pairs[0];
+  const most = Math.min(want, STEPS_AT_MOST);
+  const pairs = coldPairs(facts.shards, ({ id }) => dayLoad(loads[id]), policy.targetUtilization, most);
+  const [first, ...others] = pairs;
   if (first === undefined) {
     return skip(
       'no-mergeable-pair',
       `${seen}, but no two neighbours stay within ${percent(policy.targetUtilization)} together.`,
     );
   }
+  const [left, right] = first;
   return mergePair(view, first, {
     reason: 'merge-cold-shards',
-    why: `${seen}, unevenly spread; merging ${pairs.length} pairs of cold neighbours, one after the other.`,
+    why: `${seen}, unevenly spread. Merging the cold neighbours ${left.id} and ${right.id}${others.length > 0 ? `, then ${others.length} more pairs, one after the other` : ''}.`,
     memory,
-    queue: steps.slice(1),
+    queue: others.map(([left, right]): QueuedStep => ({ merge: [left.id, right.id] })),
     coolDownMs: SCALE_IN_COOL_DOWN,
   });
 };
@@ -472,22 +539,37 @@ interface Step {
 
 /** The next queued split or merge that still makes sense; those that do not are dropped. */
 const nextQueued = (view: View): Act<KinesisCall> | undefined => {
-  const { facts, memory, n, recent, policy } = view;
+  const { memory } = view;
   const queue = memory.queue ?? [];
   for (const [i, step] of queue.entries()) {
     const rest = queue.slice(i + 1);
+    const more = rest.length > 0 ? ` ${rest.length} more to follow.` : '';
     if ('split' in step) {
-      const shard = facts.shards.find(({ id }) => id === step.split);
-      if (shard === undefined || midpoint(shard) === null || cap(view, n + 1) !== undefined) continue;
-      const why = `Next of the hot shards: ${shard.id}; ${rest.length} more to follow.`;
+      const shard = stillHot(view, step.split);
+      if (shard === undefined) continue;
+      const why = `Next of the hot shards: ${shard.id} (${percent(loadNow(view, shard))}).${more}`;
       return split(view, shard, { reason: 'split-hot-shards', why, memory, queue: rest });
     }
-    const [left, right] = step.merge.map((id) => facts.shards.find((shard) => shard.id === id));
-    if (!left || !right || n <= policy.minShards || throttled(view) || behind(recent, policy)) continue;
-    const why = `Next pair of cold neighbours: ${left.id} and ${right.id}; ${rest.length} more to follow.`;
-    return mergePair(view, [left, right], { reason: 'merge-cold-shards', why, memory, queue: rest });
+    const pair = stillCold(view, step.merge);
+    if (pair === undefined) continue;
+    const why = `Next pair of cold neighbours: ${pair[0].id} and ${pair[1].id}.${more}`;
+    return mergePair(view, pair, { reason: 'merge-cold-shards', why, memory, queue: rest });
   }
   return undefined;
+};
+
+const stillHot = (view: View, id: string): Shard | undefined => {
+  const shard = view.hot.find((hot) => hot.id === id);
+  return shard !== undefined && midpoint(shard) !== null && cap(view, view.n + 1) === undefined ? shard : undefined;
+};
+
+const stillCold = (view: View, ids: readonly [string, string]): [Shard, Shard] | undefined => {
+  const { facts, n, recent, policy } = view;
+  const [left, right] = ids.map((id) => facts.shards.find((shard) => shard.id === id));
+  if (!left || !right || !adjacent(left, right) || n <= policy.minShards || throttled(view)) return undefined;
+  if (recent.demand === null || recent.iteratorAge === null || behind(recent, policy)) return undefined;
+  const [a, b] = [facts.shardLoads?.[left.id], facts.shardLoads?.[right.id]];
+  return a && b && a.now + b.now <= policy.targetUtilization ? [left, right] : undefined;
 };
 
 const split = (view: View, shard: Shard, step: Step): Act<KinesisCall> =>
@@ -521,12 +603,14 @@ const rules: readonly Rule[] = [
   notProvisioned,
   settled,
   measuring,
-  unseen,
+  throttledUnseen,
+  belowMinimum,
   splitHot,
   growUniformly,
+  growHot,
   throttledWithRoom,
-  belowMinimum,
   consumersLag,
+  metricsMissing,
   keepConsumersInStep,
   closeIncident,
   scaleIn,
@@ -561,22 +645,38 @@ const settlingTo = ({ memory, n, now }: View, to: number): Memory => {
 
 const withoutQueue = ({ queue: _done, ...memory }: Memory): Memory => memory;
 
-/** Splits whose children are still open; older ones explain nothing any more. */
-const ancestorsOf = (open: readonly Shard[], splits: Readonly<Record<string, number>>): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(splits).filter(([id]) => open.some((shard) => shard.id === id || shard.parentId === id)),
-  );
-
-const load = ({ recent, utilization, n }: View): string => {
-  const rejected = recent.throttledRecords > 0 ? `, ${count(recent.throttledRecords)} records rejected` : '';
-  if (recent.demand === null) return `${shards(n)} open, demand unknown${rejected}`;
-  const { bytesPerSecond, recordsPerSecond } = recent.demand;
-  const mib = (bytesPerSecond / SHARD_LIMITS.bytesPerSecond).toFixed(2);
-  return `Peak of the last minutes ${mib} MiB/s and ${count(recordsPerSecond)} records/s${rejected}: ${percent(utilization ?? 0)} of ${shards(n)}`;
+/** Without the splits whose shard and children are all closed: they explain nothing any more. */
+const pruned = ({ splits = {}, ...memory }: Memory, open: readonly Shard[]): Memory => {
+  const known = new Set(open.flatMap(({ id, parentId }) => [id, parentId]));
+  const kept = Object.entries(splits).filter(([id]) => known.has(id));
+  return { ...memory, ...(kept.length > 0 && { splits: Object.fromEntries(kept) }) };
 };
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
+const loadNow = ({ facts }: Pick<View, 'facts'>, { id }: Shard): number => facts.shardLoads?.[id]?.now ?? 0;
+
+const hotShards = (view: View): string => {
+  const { hot } = view;
+  const shown = hot.slice(0, 5).map((shard) => `${shard.id} ${percent(loadNow(view, shard))}`);
+  return [...shown, ...(hot.length > shown.length ? [`${hot.length - shown.length} more`] : [])].join(', ');
+};
+
+const load = ({ recent, utilization, n }: View): string => {
+  const rejected = recent.throttledRecords > 0 ? `, ${records(recent.throttledRecords)} rejected` : '';
+  if (recent.demand === null) return `${shards(n)} open, demand unknown${rejected}`;
+  const { bytesPerSecond, recordsPerSecond, egressBytesPerSecond } = recent.demand;
+  const read = egressBytesPerSecond > 0 ? `, ${mib(egressBytesPerSecond)} MiB/s read` : '';
+  return `Peak of the last minutes ${mib(bytesPerSecond)} MiB/s and ${count(recordsPerSecond)} records/s${read}${rejected}: ${percent(utilization ?? 0)} of ${shards(n)}`;
+};
+
+const mib = (bytes: number): string => (bytes / 1_048_576).toFixed(2);
+const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`;
 const count = (value: number): string => Math.ceil(value).toLocaleString('en-US');
-const shards = (n: number): string => `${count(n)} shard${n === 1 ? '' : 's'}`;
+const some = (n: number, thing: string): string => `${count(n)} ${thing}${n === 1 ? '' : 's'}`;
+const shards = (n: number): string => some(n, 'shard');
+const records = (n: number): string => some(n, 'record');
 const duration = (ms: number): string =>
-  ms < 2 * MINUTE ? `${Math.round(ms / SECOND)} s` : `${Math.round(ms / MINUTE)} min`;
+  ms < 2 * MINUTE
+    ? `${Math.round(ms / SECOND)} s`
+    : ms < 2 * HOUR
+      ? `${Math.round(ms / MINUTE)} min`
+      : `${Math.round(ms / HOUR)} h`;

@@ -30,21 +30,21 @@ export const peakDemand = (metrics: StreamMetrics, periodMs = MINUTE): Demand | 
   const throttled = new Map(metrics.throttled);
   const seconds = periodMs / 1_000;
   const totalRecords = sum(metrics.incomingRecords);
-  const meanSize = totalRecords > 0 ? sum(metrics.incomingBytes) / totalRecords : 0;
+  const meanSize = totalRecords >= 1 ? sum(metrics.incomingBytes) / totalRecords : 0;
 
   let bytesPerSecond = 0;
   let recordsPerSecond = 0;
   for (const at of new Set([...bytes.keys(), ...records.keys(), ...throttled.keys()])) {
     const accepted = records.get(at) ?? 0;
     const rejected = throttled.get(at) ?? 0;
-    const size = accepted > 0 ? (bytes.get(at) ?? 0) / accepted : meanSize;
+    const size = accepted >= 1 ? (bytes.get(at) ?? 0) / accepted : meanSize;
     recordsPerSecond = Math.max(recordsPerSecond, (accepted + rejected) / seconds);
     bytesPerSecond = Math.max(bytesPerSecond, ((bytes.get(at) ?? 0) + rejected * size) / seconds);
   }
   return { bytesPerSecond, recordsPerSecond, egressBytesPerSecond: highest(metrics.outgoingBytes) / seconds };
 };
 
-/** A day of one-minute metrics in three numbers; null where nothing was published. */
+/** What a day of one-minute metrics comes to; null where nothing was published. */
 export const dayOfDemand = (metrics: StreamMetrics): DayOfDemand | null => {
   const peak = peakDemand(metrics);
   if (peak === null) return null;
@@ -55,6 +55,7 @@ export const dayOfDemand = (metrics: StreamMetrics): DayOfDemand | null => {
     peak,
     spanHours: (newest - oldest) / HOUR,
     hoursSeen: new Set(times.map((at) => Math.floor(at / HOUR))).size,
+    throttledRecords: sum(metrics.throttled),
   };
 };
 
@@ -65,6 +66,8 @@ export interface Recent {
   readonly throttledRecords: number;
   /** Highest iterator age, ms; null: no consumer seen. */
   readonly iteratorAge: number | null;
+  /** True while the iterator age falls: consumers read faster than is written. */
+  readonly catchingUp: boolean;
   /** True once a whole minute after the last reshard is among them. */
   readonly fullMinute: boolean;
 }
@@ -88,6 +91,7 @@ export const recent = (
     demand: peakDemand(window),
     throttledRecords: sum(window.throttled),
     iteratorAge: fresh.iteratorAge.length > 0 ? highest(fresh.iteratorAge) : null,
+    catchingUp: (fresh.iteratorAge.at(-1)?.[1] ?? 0) < (fresh.iteratorAge[0]?.[1] ?? 0),
     fullMinute: load.some(([at]) => at + MINUTE <= now),
   };
 };

@@ -27,6 +27,7 @@ export interface DayOfDemand {
   readonly spanHours: number;
   /** Clock hours with at least one data point, of 25 that a 24 h window touches. */
   readonly hoursSeen: number;
+  readonly throttledRecords: number;
 }
 
 export interface Shard {
@@ -82,7 +83,7 @@ export interface StreamFacts extends CommonFacts {
 export type Memory = {
   /** A reshard was started and has not been seen finished; `to` open shards are expected (null: not ours, unknown). */
   readonly settling?: { readonly from: number; readonly to: number | null; readonly since: number };
-  /** First time the stream was seen ACTIVE after its last reshard. Older metrics describe another stream. */
+  /** When the stream was first seen ACTIVE after its last reshard. Older metrics describe another stream. */
   readonly activeSince?: number;
   /** Splits or merges of one decision that are still to be made, one per turn. */
   readonly queue?: readonly QueuedStep[];

@@ -1,32 +1,6 @@
-import { resourcesTagged } from '../../shared/aws/tagging.ts';
-import type { ReflexFunction } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
 import { remediation } from '../../shared/remediation.ts';
 import { runtimeFromEnv } from '../../shared/runtime-env.ts';
-import { act } from './act.ts';
-import { decide, type KinesisCall } from './decide.ts';
-import type { StreamFacts } from './facts.ts';
-import { hear } from './hear.ts';
-import { observe } from './observe.ts';
-import { type Policy, stackPolicy, streamPolicy } from './policy.ts';
-
-/** Resizes Kinesis data streams: CloudWatch alarm, schedule -> UpdateShardCount, SplitShard, MergeShards. */
-export const reshardKinesis = (
-  env: NodeJS.ProcessEnv,
-  clock: () => number,
-): ReflexFunction<StreamFacts, Policy, KinesisCall> => {
-  const stack = stackPolicy(env);
-  return {
-    name: 'reshard-kinesis',
-    onGuardError: 'stop',
-    hear,
-    sweep: async () => (await resourcesTagged('kinesis:stream', OPT_IN_TAG, 'true')).map(({ arn }) => arn),
-    observe: observe(stack, clock),
-    policy: (tags) => streamPolicy(stack, tags),
-    decide,
-    act: act(clock),
-  };
-};
+import { reshardKinesis } from './function.ts';
 
 const runtime = runtimeFromEnv('reshard-kinesis');
 

@@ -3,8 +3,10 @@ import { getMetricData, type MetricQuery, type Points } from '../../shared/aws/c
 import { describeStreamSummary, freeShards, listShards, listTagsForStream } from '../../shared/aws/kinesis.ts';
 import { listEventSourceConsumers, reservedConcurrency, unreservedConcurrency } from '../../shared/aws/lambda.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
+import { tagOf } from '../../shared/settings.ts';
+import { nameOf } from '../../shared/words.ts';
 import { SCALE_IN_COOL_DOWN } from './decide.ts';
-import { dayOfDemand, peakDemand, shardsWorth } from './demand.ts';
+import { dayOfDemand, peakDemand, recent, shardsWorth } from './demand.ts';
 import type { Consumer, Shard, ShardLoad, StreamFacts, StreamMetrics } from './facts.ts';
 import { type Policy, settings } from './policy.ts';
 import { byHashKey } from './shards.ts';
@@ -13,15 +15,16 @@ import { band } from './sizing.ts';
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Streams read at a time: DescribeStreamSummary allows 20 calls a second, ListTagsForStream 5. */
-const AT_ONCE = 5;
+/** Streams begun a second: an account may call ListTagsForStream 5 times a second, DescribeStreamSummary 20 times. */
+const A_SECOND = 5;
 
 /**
  * Reads the facts of streams. Two round trips: everything that needs only the name, then what the first answers call for
  * (shard-level metrics, a day of history, the consumers). Streams of one batch share DescribeLimits and GetMetricData.
+ * `pause`: waits that many ms.
  */
 export const observe =
-  (stack: Policy, clock: () => number) =>
+  (stack: Policy, clock: () => number, pause: (ms: number) => Promise<unknown>) =>
   async (watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<StreamFacts>>> => {
     const asOf = clock();
     const shared = Promise.all([
@@ -31,17 +34,12 @@ export const observe =
         { start: asOf - 15 * MINUTE, end: asOf + MINUTE },
       ),
     ]);
-    // Awaited by every stream below; without a stream it would be nobody's.
-    shared.catch(() => undefined);
-    const observed = new Map<string, Observed<StreamFacts>>();
-    const queue = watches.entries();
-    const worker = async () => {
-      for (const [i, watch] of queue) {
-        observed.set(watch.resource, await observeOne(watch, i, shared, stack, asOf));
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    return observed;
+    const observed: Promise<readonly [string, Observed<StreamFacts>]>[] = [];
+    for (const [i, watch] of watches.entries()) {
+      if (i > 0 && i % A_SECOND === 0) await pause(1_000);
+      observed.push(observeOne(watch, i, shared, stack, asOf).then((answer) => [watch.resource, answer]));
+    }
+    return new Map(await Promise.all(observed));
   };
 
 type Shared = Promise<readonly [number | null, readonly StreamMetrics[]]>;
@@ -67,22 +65,21 @@ const observeOne = async (
     const open = listed.filter((shard) => shard.SequenceNumberRange?.EndingSequenceNumber === undefined).map(toShard);
     open.sort(byHashKey);
 
-    const demand = peakDemand(metrics);
-    const { up, down } = band(policy.targetUtilization);
-    const utilization = demand === null || open.length === 0 ? null : shardsWorth(demand) / open.length;
-    const judgesScaleIn = (trigger === 'alarm' || trigger === 'tick') && utilization !== null && utilization <= up;
+    const { demand } = recent({ metrics }, undefined, asOf);
+    const underused = demand !== null && shardsWorth(demand) / open.length < band(policy.targetUtilization).down;
+    const judgesScaleIn = (trigger === 'alarm' || trigger === 'tick') && underused;
     const shardLevel = summary.EnhancedMonitoring?.flatMap(({ ShardLevelMetrics }) => ShardLevelMetrics ?? []) ?? [];
     const hasShardLevel =
       shardLevel.includes('ALL') || shardLevel.includes('IncomingBytes') || shardLevel.includes('IncomingRecords');
-    const consumersCount = trigger === 'follow-up' || (trigger === 'tick' && policy.consumerConcurrency !== null);
+    const withConsumers = trigger === 'tick' ? policy.consumerConcurrency !== null : trigger !== 'alarm';
 
     const [loads, dayMetrics, relisted, consumers] = await Promise.all([
-      hasShardLevel ? shardLoads(name, open, asOf, judgesScaleIn && utilization < down) : null,
+      hasShardLevel ? shardLoads(name, open, asOf, judgesScaleIn) : null,
       judgesScaleIn ? readMetrics([name], { start: asOf - DAY, end: asOf + MINUTE }) : null,
-      policy.maxIteratorAge * 1_000 > closedWindow(stack.maxIteratorAge)
+      judgesScaleIn && closedWindow(policy.maxIteratorAge) > closedWindow(stack.maxIteratorAge)
         ? listShards(arn, asOf - closedWindow(policy.maxIteratorAge))
         : listed,
-      consumersCount ? readConsumers(arn, policy) : null,
+      withConsumers ? readConsumers(arn, policy) : null,
     ]);
     return {
       facts: {
@@ -118,14 +115,15 @@ const closedWindow = (maxIteratorAge: number): number => Math.max(SCALE_IN_COOL_
 
 /** What of the tags decides what is read; a malformed one is told of when the policy is parsed. */
 const tagged = (stack: Policy, tags: Readonly<Record<string, string>>): Policy => {
-  const read = <K extends keyof Policy>(key: K, tag: string): Policy[K] =>
-    (tags[tag] === undefined ? undefined : (settings[key].kind.parse(tags[tag]) as Policy[K] | undefined)) ??
-    stack[key];
+  const read = <K extends keyof Policy>(key: K): Policy[K] => {
+    const value = settings[key].kind.parse(tags[tagOf(key)] ?? '') as Policy[K] | undefined;
+    return value === undefined ? stack[key] : value;
+  };
   return {
     ...stack,
-    targetUtilization: read('targetUtilization', 'reflex:target-utilization'),
-    maxIteratorAge: read('maxIteratorAge', 'reflex:max-iterator-age'),
-    consumerConcurrency: read('consumerConcurrency', 'reflex:consumer-concurrency'),
+    targetUtilization: read('targetUtilization'),
+    maxIteratorAge: read('maxIteratorAge'),
+    consumerConcurrency: read('consumerConcurrency'),
   };
 };
 
@@ -194,17 +192,17 @@ const shardLoads = async (
       }),
     ),
   );
-  const [recent, day] = await Promise.all([
+  const [newest, day] = await Promise.all([
     getMetricData(queries, { start: now - RECENT - MINUTE, end: now + MINUTE, periodSeconds: 60 }),
     withDay ? getMetricData(queries, { start: now - DAY, end: now + MINUTE, periodSeconds: 300 }) : null,
   ]);
   return Object.fromEntries(
     shards.map(({ id }, i) => {
-      const [, , throttled = []] = recent.slice(3 * i);
+      const [, , throttled = []] = newest.slice(3 * i);
       return [
         id,
         {
-          now: shardLoad(recent.slice(3 * i, 3 * i + 3), 60) ?? 0,
+          now: shardLoad(newest.slice(3 * i, 3 * i + 3), 60) ?? 0,
           throttled: throttled.reduce((total, [, value]) => total + value, 0),
           day: day === null ? null : shardLoad(day.slice(3 * i, 3 * i + 3), 300),
         },
@@ -235,16 +233,16 @@ const readConsumers = async (
       policy.consumerConcurrency === null ? null : unreservedConcurrency(),
     ]);
     const consumers = await Promise.all(
-      mapped.map(async (consumer) => ({
-        ...consumer,
-        reservedConcurrency: await reservedConcurrency(consumer.functionName),
-      })),
+      mapped.map(async (consumer) => ({ ...consumer, reserved: await reservedConcurrency(consumer.functionName) })),
     );
-    return { consumers, unreserved };
+    return {
+      consumers: consumers.flatMap(({ reserved, ...consumer }) =>
+        reserved === undefined ? [] : [{ ...consumer, reservedConcurrency: reserved }],
+      ),
+      unreserved,
+    };
   } catch (error) {
     if (policy.consumerConcurrency !== null) throw error;
     return null;
   }
 };
-
-const nameOf = (arn: string): string => arn.slice(arn.indexOf('/') + 1);

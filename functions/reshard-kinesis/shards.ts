@@ -18,6 +18,26 @@ export const midpoint = (shard: Shard): string | null => {
 
 export const adjacent = (left: Shard, right: Shard): boolean => range(left).end + 1n === range(right).start;
 
+const HASH_KEYS = 2 ** 128;
+/** Boundaries this close, in shares of a shard's width, are the same boundary. */
+const SAME_BOUNDARY = 0.01;
+
+/**
+ * The most that one of `target` equal shards could have to carry: all of every shard it shares hash keys with.
+ * Where inside its range a shard's load lies is not known.
+ */
+export const hottestAfter = (shards: readonly Shard[], load: (shard: Shard) => number, target: number): number => {
+  const loads: number[] = [];
+  for (const shard of shards) {
+    const { start, end } = range(shard);
+    const from = (Number(start) / HASH_KEYS) * target + SAME_BOUNDARY;
+    const to = (Number(end) / HASH_KEYS) * target - SAME_BOUNDARY;
+    const own = load(shard);
+    for (let i = Math.floor(from); i <= Math.max(to, from) && i < target; i++) loads[i] = (loads[i] ?? 0) + own;
+  }
+  return loads.reduce((most, one) => Math.max(most, one), 0);
+};
+
 /** Numeric order of hash ranges; as text, "10" sorts before "9". */
 export const byHashKey = (a: Shard, b: Shard): number => {
   const difference = BigInt(a.startingHashKey) - BigInt(b.startingHashKey);
@@ -47,7 +67,7 @@ export const oneSidedSplits = (
 
 /**
  * Disjoint pairs of neighbours whose joint load stays within `cap`, coldest first, at most `want` of them.
- * Left to right takes the most pairs a line of shards can give.
+ * Taken left to right in hash order, which yields the most pairs a line of shards can give.
  */
 export const coldPairs = (
   shards: readonly Shard[],
@@ -55,9 +75,10 @@ export const coldPairs = (
   cap: number,
   want: number,
 ): [Shard, Shard][] => {
+  const line = shards.toSorted(byHashKey);
   const pairs: [Shard, Shard][] = [];
-  for (let i = 0; i + 1 < shards.length; i++) {
-    const [left, right] = [shards[i], shards[i + 1]];
+  for (let i = 0; i + 1 < line.length; i++) {
+    const [left, right] = [line[i], line[i + 1]];
     if (left && right && adjacent(left, right) && load(left) + load(right) <= cap) {
       pairs.push([left, right]);
       i++;

@@ -1,5 +1,5 @@
 /** Most open shards UpdateShardCount accepts. */
-const API_MAX_SHARDS = 10_000;
+export const API_MAX_SHARDS = 10_000;
 
 /** Between which utilisations nothing is done. From 0.5: scale up above 0.75, scale in below 0.25. */
 export interface Band {
@@ -39,7 +39,7 @@ const quarters = (n: number, from: number): number[] =>
  */
 export const grown = (n: number, required: number, bounds: Bounds): number => {
   const ceiling = Math.min(2 * n, bounds.max, API_MAX_SHARDS);
-  const fits = (m: number) => m > n && m <= ceiling && splitsNeeded(n, m) <= (bounds.free ?? Infinity);
+  const fits = (m: number) => m <= ceiling && splitsNeeded(n, m) <= (bounds.free ?? Infinity);
   if (fits(2 * n)) return 2 * n;
   const steps = quarters(n, n).filter(fits);
   const step = steps.find((m) => m >= required) ?? steps.at(-1);
@@ -54,8 +54,9 @@ export const grown = (n: number, required: number, bounds: Bounds): number => {
  */
 export const shrunk = (n: number, required: number, bounds: Bounds): number => {
   const floor = Math.max(Math.ceil(n / 2), required, bounds.min);
-  const fits = (m: number) => m < n && m >= floor && splitsNeeded(n, m) <= (bounds.free ?? Infinity);
-  if (n % 2 === 0 && fits(n / 2)) return n / 2;
+  // A stream above the API's maximum may only go below it.
+  const fits = (m: number) =>
+    m < Math.min(n, API_MAX_SHARDS) && m >= floor && splitsNeeded(n, m) <= (bounds.free ?? Infinity);
   const step = quarters(n, 0).find(fits);
   if (step !== undefined) return step;
   for (let m = floor; m < n; m++) if (fits(m)) return m;

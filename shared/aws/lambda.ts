@@ -5,15 +5,18 @@ import {
   ListEventSourceMappingsCommand,
   PutFunctionConcurrencyCommand,
 } from '@aws-sdk/client-lambda';
-import { client } from './client.ts';
+import { client, isErrorNamed } from './client.ts';
 
-/** A Lambda function that an event source mapping feeds. */
+/** A Lambda function that event source mappings feed. */
 export interface SourceConsumer {
   readonly functionName: string;
+  /** Of all its mappings together: batches of one shard that may run at once. */
   readonly parallelizationFactor: number;
 }
 
-/** Functions an event source feeds through enabled mappings. */
+const IDLE = ['Disabling', 'Disabled', 'Deleting'];
+
+/** Functions an event source feeds through enabled mappings; 100 mappings a page. */
 export const listEventSourceConsumers = async (eventSourceArn: string): Promise<SourceConsumer[]> => {
   const consumers = new Map<string, SourceConsumer>();
   let marker: string | undefined;
@@ -27,18 +30,24 @@ export const listEventSourceConsumers = async (eventSourceArn: string): Promise<
     for (const { FunctionArn, ParallelizationFactor, State } of page.EventSourceMappings ?? []) {
       // arn:aws:lambda:region:account:function:name[:alias]; concurrency is reserved for the function, not an alias.
       const functionName = FunctionArn?.split(':')[6];
-      if (functionName === undefined || State === 'Disabled' || State === 'Disabling') continue;
-      consumers.set(functionName, { functionName, parallelizationFactor: ParallelizationFactor ?? 1 });
+      if (functionName === undefined || IDLE.includes(State ?? '')) continue;
+      const others = consumers.get(functionName)?.parallelizationFactor ?? 0;
+      consumers.set(functionName, { functionName, parallelizationFactor: others + (ParallelizationFactor ?? 1) });
     }
     marker = page.NextMarker;
   } while (marker !== undefined);
   return [...consumers.values()];
 };
 
-/** Reserved concurrency of a function; null: unreserved. */
-export const reservedConcurrency = async (functionName: string): Promise<number | null> => {
-  const answer = await client(LambdaClient).send(new GetFunctionConcurrencyCommand({ FunctionName: functionName }));
-  return answer.ReservedConcurrentExecutions ?? null;
+/** Reserved concurrency of a function; null: unreserved, undefined: the function is gone (its mappings may outlive it). */
+export const reservedConcurrency = async (functionName: string): Promise<number | null | undefined> => {
+  try {
+    const answer = await client(LambdaClient).send(new GetFunctionConcurrencyCommand({ FunctionName: functionName }));
+    return answer.ReservedConcurrentExecutions ?? null;
+  } catch (error) {
+    if (isErrorNamed(error, 'ResourceNotFoundException')) return undefined;
+    throw error;
+  }
 };
 
 /** Concurrency that no function has reserved; null: not said. Lambda refuses to go below 100. */
@@ -47,6 +56,7 @@ export const unreservedConcurrency = async (): Promise<number | null> => {
   return AccountLimit?.UnreservedConcurrentExecutions ?? null;
 };
 
+/** Reserves concurrency for a function; Lambda refuses to leave the account fewer than 100 unreserved. */
 export const putFunctionConcurrency = async (input: {
   readonly FunctionName: string;
   readonly ReservedConcurrentExecutions: number;

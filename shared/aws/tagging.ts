@@ -31,3 +31,28 @@ export const resourcesTagged = async (type: string, key: string, value: string):
   } while (token !== undefined);
   return found;
 };
+
+/** ARNs a call may name. */
+const ARNS_PER_CALL = 100;
+
+/** Tags of resources by ARN; one that never had a tag, or does not exist, is absent. Unlike the services' own calls it answers while a resource is being changed. */
+export const tagsOf = async (
+  arns: readonly string[],
+): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> => {
+  const read = async (some: readonly string[]) => {
+    const { ResourceTagMappingList = [] } = await client(ResourceGroupsTaggingAPIClient).send(
+      new GetResourcesCommand({ ResourceARNList: [...some] }),
+    );
+    return ResourceTagMappingList;
+  };
+  const calls: ReturnType<typeof read>[] = [];
+  for (let i = 0; i < arns.length; i += ARNS_PER_CALL) calls.push(read(arns.slice(i, i + ARNS_PER_CALL)));
+  return new Map(
+    (await Promise.all(calls))
+      .flat()
+      .map(({ ResourceARN = '', Tags = [] }) => [
+        ResourceARN,
+        Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value])),
+      ]),
+  );
+};

@@ -1,3 +1,5 @@
+import type { EcsTask } from '../ecs-task.ts';
+
 /**
  * What Reflex understands of the outside world, after parsing and before any AWS call.
  * Every time is epoch ms. Enums that AWS owns stay open strings: an unknown value never means the default action.
@@ -58,7 +60,140 @@ export interface FollowUpEvent {
   readonly notBefore: number;
 }
 
-export type ReflexEvent = AlarmEvent | TickEvent | FollowUpEvent;
+/** An ECS task changed; its notice of a Spot interruption is such an event, too. */
+export interface TaskStateChangeEvent {
+  readonly kind: 'task-state-change';
+  /** When it changed. */
+  readonly at: number;
+  readonly task: EcsTask;
+}
+
+/** Two minutes before EC2 takes a Spot instance; before it hibernates one, none. */
+export interface SpotInterruptionEvent {
+  readonly kind: 'spot-interruption';
+  readonly account: string;
+  readonly region: string;
+  readonly instanceId: string;
+  /** terminate, stop, hibernate, or what AWS adds one day. */
+  readonly action: string;
+  readonly at: number;
+}
+
+/** A Spot instance is at elevated risk; whether and when it is interrupted is open. */
+export interface RebalanceRecommendationEvent {
+  readonly kind: 'rebalance-recommendation';
+  readonly account: string;
+  readonly region: string;
+  readonly instanceId: string;
+  readonly at: number;
+}
+
+export interface InstanceStateChangeEvent {
+  readonly kind: 'instance-state-change';
+  readonly account: string;
+  readonly region: string;
+  readonly instanceId: string;
+  /** pending, running, shutting-down, terminated, stopping, stopped, or what AWS adds one day. */
+  readonly state: string;
+  readonly at: number;
+}
+
+/** An Auto Scaling group waits at a lifecycle hook. */
+export interface LifecycleActionEvent {
+  readonly kind: 'lifecycle-action';
+  readonly account: string;
+  /** Empty where a hook's own SNS or SQS target brought it: it is then the function's own Region. */
+  readonly region: string;
+  readonly instanceId: string;
+  readonly group: string;
+  readonly hook: string;
+  readonly token: string;
+  /** autoscaling:EC2_INSTANCE_TERMINATING, autoscaling:EC2_INSTANCE_LAUNCHING. */
+  readonly transition: string;
+  readonly metadata: string | null;
+  readonly at: number;
+}
+
+/** An Auto Scaling group could not launch an instance. */
+export interface LaunchUnsuccessfulEvent {
+  readonly kind: 'launch-unsuccessful';
+  readonly account: string;
+  readonly region: string;
+  readonly group: string;
+  readonly activity: string;
+  /** Availability Zone it was tried in; null: not said. */
+  readonly zone: string | null;
+  readonly subnet: string | null;
+  readonly status: string;
+  /** Why, in AWS's words: for want of capacity too. */
+  readonly message: string;
+  readonly cause: string;
+  readonly at: number;
+}
+
+/** AWS Health tells of an event and of the resources it affects. */
+export interface HealthEvent {
+  readonly kind: 'health';
+  /** Where it happens, which is not always where it was delivered. */
+  readonly account: string;
+  readonly region: string;
+  readonly at: number;
+  readonly arn: string;
+  /** EC2, RDS... */
+  readonly service: string;
+  /** AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED... */
+  readonly code: string;
+  /** issue, accountNotification, scheduledChange, investigation. */
+  readonly category: string;
+  /** open, upcoming, closed; null: not said. */
+  readonly status: string | null;
+  readonly startsAt: number | null;
+  readonly endsAt: number | null;
+  readonly entities: readonly { readonly id: string; readonly status: string | null }[];
+}
+
+/** EBS has finished with a snapshot. */
+export interface SnapshotEvent {
+  readonly kind: 'snapshot';
+  readonly account: string;
+  readonly region: string;
+  readonly at: number;
+  /** createSnapshot, copySnapshot... */
+  readonly event: string;
+  /** succeeded, failed. */
+  readonly result: string;
+  readonly cause: string;
+  readonly snapshotId: string;
+  /** The volume (createSnapshot) or snapshot (copySnapshot) it was made from; null: not said. */
+  readonly sourceId: string | null;
+}
+
+/** How a Run Command command fares on one instance. */
+export interface CommandInvocationEvent {
+  readonly kind: 'command-invocation';
+  readonly account: string;
+  readonly region: string;
+  readonly at: number;
+  readonly instanceId: string;
+  readonly commandId: string;
+  readonly document: string;
+  /** Pending, InProgress, Delayed, Success, Cancelled, TimedOut, Failed, Cancelling. */
+  readonly status: string;
+}
+
+export type ReflexEvent =
+  | AlarmEvent
+  | TickEvent
+  | FollowUpEvent
+  | TaskStateChangeEvent
+  | SpotInterruptionEvent
+  | RebalanceRecommendationEvent
+  | InstanceStateChangeEvent
+  | LifecycleActionEvent
+  | LaunchUnsuccessfulEvent
+  | HealthEvent
+  | SnapshotEvent
+  | CommandInvocationEvent;
 
 /** The three outcomes of parsing, never confused. */
 export type Parsed =

@@ -1,13 +1,22 @@
+import { parseLaunchUnsuccessful } from './autoscaling-launch-unsuccessful.ts';
+import { parseLifecycleAction, parseLifecycleNotification } from './autoscaling-lifecycle-action.ts';
 import {
   parseAlarmInvocation,
   parseAlarmNotification,
   parseAlarmStateChange,
 } from './cloudwatch-alarm-state-change.ts';
+import { parseSnapshotNotification } from './ebs-snapshot-notification.ts';
+import { parseRebalanceRecommendation } from './ec2-instance-rebalance-recommendation.ts';
+import { parseInstanceStateChange } from './ec2-instance-state-change.ts';
+import { parseInterruptionWarning } from './ec2-spot-instance-interruption-warning.ts';
+import { parseTaskStateChange } from './ecs-task-state-change.ts';
 import type { Message } from './envelope.ts';
 import { BrokenMessage, type Parsed } from './event.ts';
 import { type Fields, isObject, kindOf } from './fields.ts';
+import { parseHealthEvent } from './health-event.ts';
 import { parseFollowUp } from './reflex-follow-up.ts';
 import { parseTick } from './reflex-tick.ts';
+import { parseCommandInvocation } from './ssm-command-invocation.ts';
 
 /** @throws BrokenMessage for a body of its kind that is not as it should be. */
 type Parser = (body: Fields, message: Message) => Parsed;
@@ -20,6 +29,32 @@ const kinds: ReadonlyMap<string, ReadonlyMap<string, Parser>> = new Map([
       ['CloudWatch Alarm State Change', parseAlarmStateChange],
       ['CloudWatch Alarm Configuration Change', notForUs('alarm-configuration-change')],
       ['CloudWatch Alarm Contributor State Change', notForUs('alarm-contributor-state-change')],
+    ]),
+  ],
+  ['aws.ecs', new Map<string, Parser>([['ECS Task State Change', parseTaskStateChange]])],
+  [
+    'aws.ec2',
+    new Map<string, Parser>([
+      ['EC2 Spot Instance Interruption Warning', parseInterruptionWarning],
+      ['EC2 Instance Rebalance Recommendation', parseRebalanceRecommendation],
+      ['EC2 Instance State-change Notification', parseInstanceStateChange],
+      ['EBS Snapshot Notification', parseSnapshotNotification],
+    ]),
+  ],
+  [
+    'aws.autoscaling',
+    new Map<string, Parser>([
+      ['EC2 Instance-terminate Lifecycle Action', parseLifecycleAction],
+      ['EC2 Instance-launch Lifecycle Action', notForUs('launch-lifecycle-action')],
+      ['EC2 Instance Launch Unsuccessful', parseLaunchUnsuccessful],
+    ]),
+  ],
+  ['aws.health', new Map<string, Parser>([['AWS Health Event', parseHealthEvent]])],
+  [
+    'aws.ssm',
+    new Map<string, Parser>([
+      ['EC2 Command Invocation Status-change Notification', parseCommandInvocation],
+      ['EC2 Command Status-change Notification', notForUs('command-of-many-instances')],
     ]),
   ],
   [
@@ -43,6 +78,7 @@ const shapes: readonly { readonly field: string; readonly values?: readonly stri
     values: ['SubscriptionConfirmation', 'UnsubscribeConfirmation'],
     parser: notForUs('sns-subscription-confirmation'),
   },
+  { field: 'LifecycleActionToken', parser: parseLifecycleNotification },
   { field: 'Event', values: ['autoscaling:TEST_NOTIFICATION', 's3:TestEvent'], parser: notForUs('test-notification') },
 ];
 
@@ -66,6 +102,8 @@ function parserFor(body: Fields): Parser {
       values ? values.some((value) => value === body[field]) : body[field] !== undefined,
     );
     if (shape) return shape.parser;
+    // ElastiCache's own notifications: the event is the key, the cache the value.
+    if (Object.keys(body).some((key) => key.startsWith('ElastiCache:'))) return notForUs('elasticache-notification');
   }
   if (typeof source !== 'string') throw new BrokenMessage('source', 'a string', kindOf(source));
   if (typeof detailType !== 'string') throw new BrokenMessage('detail-type', 'a string', kindOf(detailType));

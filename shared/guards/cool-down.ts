@@ -1,4 +1,5 @@
-import { type Brake, defer, time } from './guard.ts';
+import { time } from '../words.ts';
+import { type Brake, defer } from './guard.ts';
 
 export const coolDown: Brake = ({ refusal }) =>
   refusal?.reason === 'cool-down'

@@ -1,4 +1,5 @@
-import { type Brake, defer, GuardError, time } from './guard.ts';
+import { time } from '../words.ts';
+import { type Brake, defer, GuardError } from './guard.ts';
 
 const LOOK_AGAIN = 15 * 60_000;
 

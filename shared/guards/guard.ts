@@ -9,7 +9,7 @@ export type Reading<T> = { readonly value: T } | { readonly error: unknown };
 export interface EntranceContext {
   readonly fn: string;
   readonly tags: Readonly<Record<string, string>>;
-  readonly mode: Mode;
+  readonly mode: Reading<Mode>;
 }
 
 /** What the brakes look at; all of it is read before the first of them is asked. Times are epoch ms. */
@@ -46,8 +46,6 @@ export const escalate = (reason: Reason, why: string, advice: string): Escalate 
   advice,
 });
 export const defer = (reason: Reason, until: number, why: string): Defer => ({ kind: 'defer', reason, until, why });
-
-export const time = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 
 /** What an unreadable guard says; the pipeline decides by the function's `onGuardError` whether it stops. */
 export class GuardError extends Error {

@@ -38,6 +38,7 @@ const first = <C>(guards: readonly Guard<C>[], context: C): Stop | undefined => 
   return undefined;
 };
 
+/** @throws GuardError where a guard could not be read. */
 export const admit = (context: EntranceContext): Stop | undefined => first(entrance, context);
 /** @throws GuardError where a guard could not be read. */
 export const restrain = (context: BrakeContext): Stop | undefined => first(brakes, context);

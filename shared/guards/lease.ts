@@ -1,4 +1,5 @@
-import { type Brake, skip, time } from './guard.ts';
+import { time } from '../words.ts';
+import { type Brake, skip } from './guard.ts';
 
 export const lease: Brake = ({ refusal }) => {
   if (refusal?.reason === 'lease-held') {

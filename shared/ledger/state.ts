@@ -48,7 +48,8 @@ export function fresh({ fn, resource }: ResourceKey): ResourceState {
 }
 
 /**
- * Why an act would be refused now, or null. Checks, in this order: hold, superseded, duplicate, cool-down, budgets, lease.
+ * Why an act would be refused now, or null. Checks, in this order: hold, the check (`superseded`), the occurrences (`duplicate`), the age of
+ * the facts (`superseded` where somebody acted since they were read), cool-down, budgets, lease.
  * A guard asks before; `take` enforces the same atomically.
  */
 export function refusal(state: ResourceState, request: Question, now: number): Refusal | null {
@@ -145,7 +146,7 @@ export function awaitCheck(state: ResourceState, deferral: Deferral, now: number
  * somebody's act), with `lease-held` or `intent-unresolved` while an act is under way.
  */
 export function closeIncident(state: ResourceState, check: Check, now: number): Changed | Refused {
-  if (!isPresent(state, check)) return { refusal: { reason: 'superseded' } };
+  if (!expects(state, check)) return { refusal: { reason: 'superseded' } };
   const refused = unfinished(state, now);
   if (refused !== null) return { refusal: refused };
   const { incident, ...rest } = state;
@@ -185,12 +186,13 @@ function judge(
   now: number,
 ): { readonly attempts: Attempts } | Refused {
   if (state.hold !== undefined) return { refusal: { reason: 'held' } };
-  if (check !== undefined && !isPresent(state, check)) return { refusal: { reason: 'superseded' } };
+  if (check !== undefined && !expects(state, check)) return { refusal: { reason: 'superseded' } };
   if (occurrences.length > 0 && occurrences.every((key) => wasSeen(state, key, now))) {
     return { refusal: { reason: 'duplicate' } };
   }
-  if ((state.lastActAt ?? Number.NEGATIVE_INFINITY) >= factsAsOf) return { refusal: { reason: 'superseded' } };
-  const coolAt = (state.lastActAt ?? Number.NEGATIVE_INFINITY) + coolDownMs;
+  const lastActAt = state.lastActAt ?? Number.NEGATIVE_INFINITY;
+  if (lastActAt >= factsAsOf) return { refusal: { reason: 'superseded' } };
+  const coolAt = lastActAt + coolDownMs;
   if (now < coolAt) return { refusal: { reason: 'cool-down', until: coolAt } };
   const charged = charge(state.attempts, spends, now);
   if ('until' in charged) return { refusal: { reason: 'budget-exhausted', until: charged.until } };
@@ -207,7 +209,8 @@ function unfinished({ lease, intent }: ResourceState, now: number): Refusal | nu
   return intent === undefined ? null : { reason: 'intent-unresolved' };
 }
 
-function isPresent({ incident }: ResourceState, check: Check): boolean {
+/** Whether this is the look at the incident that is due next. */
+export function expects({ incident }: ResourceState, check: Check): boolean {
   return incident?.id === check.id && incident.check === check.check;
 }
 

@@ -251,7 +251,9 @@ function headline({ record, name }: Shown): string {
       if (record.dryRun) return `Reflex would have acted on ${name} (dry run: nothing was changed).`;
       return failed ? `Reflex tried to act on ${name}, and AWS refused.` : `Reflex acted on ${name}.`;
     case 'skip':
-      return `Reflex found nothing to do for ${name}.`;
+      return record.reason === 'resolved'
+        ? `Reflex closed the incident of ${name}: the facts say it is over.`
+        : `Reflex found nothing to do for ${name}.`;
     case 'defer':
       return `Reflex waits before it acts on ${name}.`;
     case 'escalate':
@@ -261,8 +263,16 @@ function headline({ record, name }: Shown): string {
 
 function verdict(record: HistoryRecord): string {
   if (record.actions.some(({ error }) => error !== undefined)) return 'failed';
-  if (record.decision !== 'act') return record.decision;
-  return record.dryRun ? 'dry run' : 'acted';
+  switch (record.decision) {
+    case 'act':
+      return record.dryRun ? 'dry run' : 'acted';
+    case 'skip':
+      return record.reason === 'resolved' ? 'closed the incident' : 'did nothing';
+    case 'defer':
+      return 'waits';
+    case 'escalate':
+      return 'needs you';
+  }
 }
 
 function icon(record: HistoryRecord): string {

@@ -265,3 +265,309 @@ export function followUp(options: Partial<Omit<FollowUpEvent, 'kind'>> = {}) {
   };
   return { source: 'reflex', 'detail-type': 'Follow-up', detail: { ...detail, ...options } };
 }
+
+/** Instance ids are `i-` and 17 hexadecimal digits. */
+export function instanceId(n = 1): string {
+  return `i-${n.toString(16).padStart(17, '0')}`;
+}
+
+/** EC2's own ARN in `resources` is malformed: the Availability Zone stands for Region and account. */
+function ec2Event(detailType: string, id: string, when: number, detail: Readonly<Record<string, string>>) {
+  return {
+    version: '0',
+    id: '1e5527d7-bb36-4607-3370-4164db56a40e',
+    'detail-type': detailType,
+    source: 'aws.ec2',
+    account,
+    time: `${new Date(when).toISOString().slice(0, 19)}Z`,
+    region,
+    resources: [`arn:aws:ec2:${region}b:instance/${id}`],
+    detail: { 'instance-id': id, ...detail },
+  };
+}
+
+/** EventBridge `EC2 Spot Instance Interruption Warning`; times are to the second. */
+export function spotInterruption(id = instanceId(), options: { readonly action?: string; readonly at?: number } = {}) {
+  const { action = 'terminate', at: when = at } = options;
+  return ec2Event('EC2 Spot Instance Interruption Warning', id, when, { 'instance-action': action });
+}
+
+/** EventBridge `EC2 Instance Rebalance Recommendation`. */
+export function rebalanceRecommendation(id = instanceId(), when = at) {
+  return ec2Event('EC2 Instance Rebalance Recommendation', id, when, {});
+}
+
+/** EventBridge `EC2 Instance State-change Notification`. */
+export function instanceStateChange(id = instanceId(), state = 'terminated', when = at) {
+  return ec2Event('EC2 Instance State-change Notification', id, when, { state });
+}
+
+export interface LifecycleOptions {
+  readonly group?: string;
+  readonly hook?: string;
+  readonly token?: string;
+  readonly transition?: string;
+  readonly at?: number;
+}
+
+function lifecycleDetail(id: string, options: LifecycleOptions) {
+  return {
+    LifecycleActionToken: options.token ?? '0befcbdb-6ecd-498a-9ff7-ae9b54447cd6',
+    AutoScalingGroupName: options.group ?? 'orders-workers',
+    LifecycleHookName: options.hook ?? 'save-logs',
+    EC2InstanceId: id,
+    LifecycleTransition: options.transition ?? 'autoscaling:EC2_INSTANCE_TERMINATING',
+  };
+}
+
+/** EventBridge `EC2 Instance-terminate Lifecycle Action`. */
+export function lifecycleAction(id = instanceId(), options: LifecycleOptions = {}) {
+  const detail = lifecycleDetail(id, options);
+  return {
+    ...ec2Event('EC2 Instance-terminate Lifecycle Action', id, options.at ?? at, {}),
+    source: 'aws.autoscaling',
+    resources: [
+      `arn:aws:autoscaling:${region}:${account}:autoScalingGroup:26e7234b-03a4-47fb-b0a9-2b241662774e:autoScalingGroupName/${detail.AutoScalingGroupName}`,
+    ],
+    detail,
+  };
+}
+
+/** The same through the hook's own SNS or SQS target. */
+export function lifecycleNotification(id = instanceId(), options: LifecycleOptions = {}) {
+  return {
+    Service: 'AWS Auto Scaling',
+    Time: new Date(options.at ?? at).toISOString(),
+    RequestId: '18b2ec17-3e9b-4c15-8024-ff2e8ce8786a',
+    AccountId: account,
+    ...lifecycleDetail(id, options),
+  };
+}
+
+/** EventBridge `EC2 Instance Launch Unsuccessful`. */
+export function launchUnsuccessful(
+  options: { readonly group?: string; readonly zone?: string; readonly message?: string; readonly at?: number } = {},
+) {
+  const { group = 'orders-workers', zone = `${region}b`, at: when = at } = options;
+  const time = new Date(when).toISOString();
+  return {
+    ...ec2Event('EC2 Instance Launch Unsuccessful', '', when, {}),
+    source: 'aws.autoscaling',
+    resources: [],
+    detail: {
+      StatusCode: 'Failed',
+      AutoScalingGroupName: group,
+      ActivityId: '87654321-4321-4321-4321-210987654321',
+      Details: { 'Availability Zone': zone, 'Subnet ID': 'subnet-0f1d2c3b4a5968778' },
+      RequestId: '12345678-1234-1234-1234-123456789012',
+      StatusMessage:
+        options.message ??
+        'Could not launch Spot Instances. UnfulfillableCapacity - There is no Spot capacity available that matches your request. Launching EC2 instance failed.',
+      EndTime: time,
+      EC2InstanceId: '',
+      StartTime: time,
+      Cause: 'a user request',
+    },
+  };
+}
+
+export interface HealthOptions {
+  readonly entities?: readonly string[];
+  readonly code?: string;
+  readonly category?: string;
+  readonly service?: string;
+  readonly status?: string;
+  readonly startsAt?: number;
+  readonly at?: number;
+}
+
+/** EventBridge `AWS Health Event`; its own times are RFC 1123. */
+export function healthEvent(options: HealthOptions = {}) {
+  const {
+    entities = [instanceId()],
+    code = 'AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED',
+    service = 'EC2',
+    at: when = at,
+  } = options;
+  return {
+    ...ec2Event('AWS Health Event', '', when, {}),
+    source: 'aws.health',
+    resources: entities,
+    detail: {
+      eventArn: `arn:aws:health:${region}::event/${service}/${code}/${code}_0f1d2c3b`,
+      service,
+      eventTypeCode: code,
+      eventTypeCategory: options.category ?? 'scheduledChange',
+      statusCode: options.status ?? 'upcoming',
+      startTime: new Date(options.startsAt ?? when + 14 * 86_400_000).toUTCString(),
+      eventRegion: region,
+      affectedAccount: account,
+      eventDescription: [{ language: 'en_US', latestDescription: 'EC2 has detected degradation.' }],
+      affectedEntities: entities.map((entityValue) => ({ entityValue, status: 'PENDING' })),
+    },
+  };
+}
+
+/** EventBridge `EBS Snapshot Notification`; its ARNs have the Region in the account's place. */
+export function snapshotNotification(
+  options: {
+    readonly snapshot?: string;
+    readonly volume?: string;
+    readonly event?: string;
+    readonly result?: string;
+    readonly at?: number;
+  } = {},
+) {
+  const { snapshot = 'snap-01234567890abcdef', volume = 'vol-01234567890abcdef', at: when = at } = options;
+  const arn = `arn:aws:ec2::${region}:snapshot/${snapshot}`;
+  return {
+    ...ec2Event('EBS Snapshot Notification', '', when, {}),
+    resources: [arn],
+    detail: {
+      event: options.event ?? 'createSnapshot',
+      result: options.result ?? 'succeeded',
+      cause: '',
+      'request-id': '',
+      snapshot_id: arn,
+      source: `arn:aws:ec2::${region}:volume/${volume}`,
+      startTime: new Date(when - 60_000).toISOString(),
+      endTime: new Date(when).toISOString(),
+    },
+  };
+}
+
+/** EventBridge `EC2 Command Invocation Status-change Notification`. */
+export function commandInvocation(
+  id = instanceId(),
+  options: {
+    readonly command?: string;
+    readonly document?: string;
+    readonly status?: string;
+    readonly at?: number;
+  } = {},
+) {
+  return {
+    ...ec2Event('EC2 Command Invocation Status-change Notification', id, options.at ?? at, {}),
+    source: 'aws.ssm',
+    detail: {
+      'command-id': options.command ?? 'e8d3c0e4-71f7-4491-898f-c9b35bee5f3b',
+      'document-name': options.document ?? 'reflex-ship-logs',
+      'instance-id': id,
+      'requested-date-time': new Date(options.at ?? at).toISOString(),
+      status: options.status ?? 'Success',
+    },
+  };
+}
+
+export function taskArn(id = taskId(), cluster = 'prod'): string {
+  return `arn:aws:ecs:${region}:${account}:task/${cluster}/${id}`;
+}
+
+/** Ids of tasks are 32 hexadecimal digits. */
+export function taskId(n = 1): string {
+  return n.toString(16).padStart(32, '0');
+}
+
+export interface TaskOptions {
+  readonly id?: string;
+  readonly cluster?: string;
+  /** null: a standalone task. */
+  readonly service?: string | null;
+  readonly lastStatus?: string;
+  readonly desiredStatus?: string;
+  readonly version?: number;
+  /** When ECS began to stop it, epoch ms; null: the field is absent. */
+  readonly stoppingAt?: number | null;
+  /** null: the field is absent. */
+  readonly stopCode?: string | null;
+  readonly stoppedReason?: string;
+  readonly launchType?: string;
+  /** null: the field is absent. */
+  readonly capacityProviderName?: string | null;
+  readonly startedBy?: string;
+  readonly taskDefinition?: string;
+  /** Default: 10.0.2.164. */
+  readonly ipv4?: string | null;
+  readonly ipv6?: string;
+  /** Status of the `elb` attachment; null: there is none. */
+  readonly elb?: string | null;
+  /** Replaces both attachments. */
+  readonly attachments?: readonly Readonly<Record<string, unknown>>[];
+  /** Replaces the one container. */
+  readonly containers?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** The detail of a task's event; DescribeTasks has the same fields, with other times and another word for `eni`. */
+export function taskDetail(options: TaskOptions = {}) {
+  const {
+    id = taskId(),
+    cluster = 'prod',
+    service = 'web',
+    lastStatus = 'DEACTIVATING',
+    ipv4 = '10.0.2.164',
+  } = options;
+  const { stoppingAt = at, stopCode = 'SpotInterruption', elb = 'ATTACHED', ipv6 } = options;
+  const { capacityProviderName = 'FARGATE_SPOT' } = options;
+  const network = {
+    id: '495ae3b1-d82a-46e6-a420-c50162984a65',
+    type: 'eni',
+    status: 'ATTACHED',
+    details: [
+      { name: 'subnetId', value: 'subnet-02aa0123456789abc' },
+      { name: 'networkInterfaceId', value: 'eni-08320123456789abc' },
+      { name: 'macAddress', value: '06:d1:46:43:a7:63' },
+      ...(ipv4 === null ? [] : [{ name: 'privateIPv4Address', value: ipv4 }]),
+    ],
+  };
+  const balancer = { id: 'd7612340-237a-4e41-a54a-ea8f5f1516a6', type: 'elb', status: elb, details: [] };
+  return {
+    attachments: options.attachments ?? [network, ...(elb === null ? [] : [balancer])],
+    attributes: [{ name: 'ecs.cpu-architecture', value: 'x86_64' }],
+    availabilityZone: `${region}a`,
+    ...(capacityProviderName !== null && { capacityProviderName }),
+    clusterArn: `arn:aws:ecs:${region}:${account}:cluster/${cluster}`,
+    containers: options.containers ?? [
+      {
+        containerArn: `arn:aws:ecs:${region}:${account}:container/${cluster}/${id}/2f2b5d6e`,
+        lastStatus: 'RUNNING',
+        name: 'app',
+        networkInterfaces: [
+          {
+            attachmentId: network.id,
+            ...(ipv4 !== null && { privateIpv4Address: ipv4 }),
+            ...(ipv6 !== undefined && { ipv6Address: ipv6 }),
+          },
+        ],
+      },
+    ],
+    desiredStatus: options.desiredStatus ?? 'STOPPED',
+    group: service === null ? 'family:batch' : `service:${service}`,
+    launchType: options.launchType ?? 'FARGATE',
+    lastStatus,
+    overrides: { containerOverrides: [{ name: 'app' }] },
+    startedBy: options.startedBy ?? 'ecs-svc/0548903365926546085',
+    ...(stoppingAt !== null && { stoppingAt: new Date(stoppingAt).toISOString() }),
+    stoppedReason: options.stoppedReason ?? 'Your Spot Task was interrupted.',
+    ...(stopCode !== null && { stopCode }),
+    taskArn: taskArn(id, cluster),
+    taskDefinitionArn: `arn:aws:ecs:${region}:${account}:task-definition/${options.taskDefinition ?? 'web:38'}`,
+    updatedAt: new Date(stoppingAt ?? at).toISOString(),
+    version: options.version ?? 6,
+  };
+}
+
+/** EventBridge `ECS Task State Change`; by default the notice of a Spot interruption of a task of service `web`. */
+export function taskStateChange(options: TaskOptions = {}) {
+  const detail = taskDetail(options);
+  return {
+    version: '0',
+    id: '9bcdac79-b31f-4d3d-9410-fbd727c29fab',
+    'detail-type': 'ECS Task State Change',
+    source: 'aws.ecs',
+    account,
+    time: `${new Date(options.stoppingAt ?? at).toISOString().slice(0, 19)}Z`,
+    region,
+    resources: [detail.taskArn],
+    detail,
+  };
+}

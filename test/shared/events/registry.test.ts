@@ -14,7 +14,7 @@ function fieldOf(parsed: Parsed | undefined): string | undefined {
 
 describe('what is not for us', () => {
   it.each([
-    ['unknown-source', { source: 'aws.ec2', 'detail-type': 'EC2 Instance State-change Notification', detail: {} }],
+    ['unknown-source', { source: 'aws.batch', 'detail-type': 'Batch Job State Change', detail: {} }],
     ['unknown-source', { source: 'custom', 'detail-type': 'Alarm copied', AlarmName: 'orders', alarmData: {} }],
     ['unknown-source', { source: '__proto__', 'detail-type': 'constructor' }],
     ['unknown-detail-type', { source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm Something New' }],

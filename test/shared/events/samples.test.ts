@@ -18,6 +18,9 @@ const folder = new URL('../../../events/', import.meta.url);
 const read = (file: string): unknown => JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
 const manifest = (read('manifest.json') as Row[]).map((row): [string, Row] => [row.file, row]);
 
+/** Spot events put the Availability Zone for Region and account, EBS leaves the Region's place empty, Health has no account. */
+const asAwsGarblesIt = /^arn:aws:(ec2:eu-west-1[a-c]:instance\/|ec2::eu-west-1:|health:eu-west-1::event\/)/;
+
 function outcome(parsed: Parsed): string {
   if (parsed.kind === 'event') return 'event';
   return parsed.kind === 'broken' ? `broken: ${parsed.error.field}` : `not-for-us: ${parsed.reason}`;
@@ -41,7 +44,9 @@ describe.each(manifest)('%s', (file, row) => {
   it('stays in the example account and region', () => {
     const arns = JSON.stringify(read(file)).match(/arn:aws:[a-z]+:[^\s"\\]*/g) ?? [];
 
-    expect(arns.filter((arn) => !/^arn:aws:[a-z]+:eu-west-1:111122223333:/.test(arn))).toEqual([]);
+    expect(
+      arns.filter((arn) => !/^arn:aws:[a-z]+:eu-west-1:111122223333:/.test(arn) && !asAwsGarblesIt.test(arn)),
+    ).toEqual([]);
   });
 });
 

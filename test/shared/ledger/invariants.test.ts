@@ -36,6 +36,8 @@ type Step =
       readonly urgent: boolean;
       readonly coolDownMs: number;
       readonly staleClock: boolean;
+      /** The facts are read before the ledger's answer, or after it. */
+      readonly earlyFacts: boolean;
       readonly crash: Crash;
     }
   | { readonly do: 'defer'; readonly resource: string; readonly occurrences: readonly string[] }
@@ -64,6 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       urgent: fc.boolean(),
       coolDownMs: fc.constantFrom(0, 0, 40),
       staleClock: fc.boolean(),
+      earlyFacts: fc.boolean(),
       crash: fc.constantFrom<Crash>('never', 'never', 'never', 'before act', 'after act', 'after record'),
     }),
   },
@@ -96,11 +99,11 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   faults: fc.array(fault, { minLength: 1, maxLength: 20 }),
 });
 
-type Violations = Record<'lease' | 'occurrence' | 'budget' | 'intent' | 'hold', string[]>;
+type Violations = Record<'lease' | 'occurrence' | 'budget' | 'intent' | 'hold' | 'facts', string[]>;
 
 /** Runs a plan; returns what broke which invariant, and the kinds of thing that happened. */
 async function simulate(scheduler: Scheduler, { waves, faults }: Plan) {
-  const violations: Violations = { lease: [], occurrence: [], budget: [], intent: [], hold: [] };
+  const violations: Violations = { lease: [], occurrence: [], budget: [], intent: [], hold: [], facts: [] };
   const happened = new Set<string>();
   const note = (what: string) => void happened.add(what);
   let now = 1_000_000;
@@ -150,6 +153,7 @@ async function simulate(scheduler: Scheduler, { waves, faults }: Plan) {
     }
     if (next.intent !== undefined && next.intent.recordId !== before?.intent?.recordId) {
       watchBudget(next, next.intent);
+      watchFacts(next.intent, next.resource);
       taken.push(next.intent);
     }
     for (const { recordId: id } of taken.filter((intent) => intent.recordId.endsWith(next.resource))) {
@@ -162,6 +166,12 @@ async function simulate(scheduler: Scheduler, { waves, faults }: Plan) {
     const used = taken.filter(({ recordId: id, at }) => id.endsWith(arn) && at > intent.at - windowMs).length;
     const keep = requests.get(intent.recordId)?.spends[0]?.keep ?? 0;
     if (used + 1 > limit - keep) violations.budget.push(`attempt ${used + 1} with ${keep} of ${limit} in reserve`);
+  }
+
+  function watchFacts(intent: Intent, arn: string): void {
+    const last = taken.findLast(({ recordId: id }) => id.endsWith(arn));
+    const asOf = requests.get(intent.recordId)?.factsAsOf ?? 0;
+    if (last !== undefined && asOf <= last.at) violations.facts.push(`facts of ${asOf}, but an act at ${last.at}`);
   }
 
   function act(arn: string, request: TakeRequest, fence: number): void {
@@ -210,7 +220,9 @@ async function simulate(scheduler: Scheduler, { waves, faults }: Plan) {
     const then = now;
     const clock = () => (plan.staleClock ? then : now);
     const key = { fn, resource: plan.resource };
+    const early = ++now;
     const read = (await book.read(fn, [plan.resource])).states.get(plan.resource);
+    const factsAsOf = plan.earlyFacts ? early : ++now;
     const state = read && (await resolveOrphan(read));
     if (!state) return;
     const follows = plan.check !== 'none' || state !== read ? state.incident : undefined;
@@ -224,6 +236,7 @@ async function simulate(scheduler: Scheduler, { waves, faults }: Plan) {
       ...(check !== undefined && { check }),
       spends: [spend],
       coolDownMs: plan.coolDownMs,
+      factsAsOf,
       incident: { id: `incident-${ids++}`, cause: 'alarm' },
       intent: { recordId: recordId(now, `${ids++}-${plan.resource}`), reason: 'act-failed', why: '', calls: [] },
     };
@@ -306,6 +319,7 @@ describe('the ledger, whatever the interleaving of invocations, crashes, faults 
     budget: 'never lets the attempts of a rolling window exceed the budget or touch its reserve',
     intent: 'lets nobody act without a recorded intent, and no intent end without a result or an open incident',
     hold: 'grants nothing on a held resource until an operator releases it',
+    facts: 'lets nobody act on facts from before the last act',
   } satisfies Record<keyof Violations, string>;
 
   for (const [invariant, promise] of Object.entries(promises) as [keyof Violations, string][]) {

@@ -30,6 +30,7 @@ const request: TakeRequest = {
   occurrences: ['alarm@1'],
   spends: [spend],
   coolDownMs: 60_000,
+  factsAsOf: now + 1,
   incident: { id: 'i-1', cause: 'alarm' },
   intent: {
     recordId: 'r-1',
@@ -38,7 +39,7 @@ const request: TakeRequest = {
     calls: [{ call: 'UpdateShardCount', params: { TargetShardCount: 2 } }],
   },
 };
-const question = { occurrences: [], spends: [], coolDownMs: 0 };
+const question = { occurrences: [], spends: [], coolDownMs: 0, factsAsOf: now + 1 };
 const lease: Lease = { owner: 'me', until: now + 60_000, fence: 5 };
 const incident: Incident = {
   id: 'i-1',
@@ -139,7 +140,7 @@ describe('refusal', () => {
     expect(refusal(nothing, request, now)).toBeNull();
   });
 
-  it('asks for the hold, the check, the occurrence, the cool-down, the budget and the lease in this order', () => {
+  it('asks for the hold, the check, the occurrence, the facts, the cool-down, the budget and the lease in this order', () => {
     const check = { id: 'i-1', check: 3 };
     const full = [now - 3, now - 2, now - 1];
     const tight = { ...spend, limit: 3, keep: 0 };
@@ -155,6 +156,8 @@ describe('refusal', () => {
     expect(refusal(state, ask, now)?.reason).toBe('held');
     expect(refusal(released, ask, now)?.reason).toBe('superseded');
     expect(refusal(released, { ...ask, check: incident }, now)?.reason).toBe('duplicate');
+    const old = { ...ask, check: incident, occurrences: [], factsAsOf: now };
+    expect(refusal(released, old, now)?.reason).toBe('superseded');
     expect(refusal(released, { ...ask, check: incident, occurrences: [] }, now)?.reason).toBe('cool-down');
     expect(refusal(released, { ...ask, check: incident, occurrences: [], coolDownMs: 0 }, now)?.reason).toBe(
       'budget-exhausted',
@@ -201,6 +204,31 @@ describe('refusal', () => {
         const stored: ResourceState = JSON.parse(JSON.stringify(state));
         expect(refusal(stored, { ...question, occurrences: [name] }, now)).toEqual({ reason: 'duplicate' });
       }
+    });
+  });
+
+  describe('facts', () => {
+    const acted = { ...nothing, lastActAt: now };
+
+    it('from before the last act, or of its very moment, are superseded', () => {
+      expect(refusal(acted, { ...question, factsAsOf: now - 1 }, now + 9)).toEqual({ reason: 'superseded' });
+      expect(refusal(acted, { ...question, factsAsOf: now }, now + 9)).toEqual({ reason: 'superseded' });
+    });
+
+    it('from after the last act, or of a resource never acted on, are as good as any', () => {
+      expect(refusal(acted, { ...question, factsAsOf: now + 1 }, now + 9)).toBeNull();
+      expect(refusal(nothing, { ...question, factsAsOf: 0 }, now + 9)).toBeNull();
+    });
+
+    it('that two invocations read together let only the first of them act', () => {
+      const together = { ...request, coolDownMs: 0, factsAsOf: now - 1 };
+      const { state, lease: first } = granted(take(nothing, together, now));
+      const done = settle(state, first, { reason: 'stale-facts', nextCheckAt: now + 9, failedVerifications: 0 });
+      if ('refusal' in done) throw new Error('not settled');
+
+      const second = { ...together, owner: 'you', occurrences: ['alarm@2'] };
+      expect(take(done.state, second, now + 5)).toEqual({ refusal: { reason: 'superseded' } });
+      expect(take(done.state, { ...second, factsAsOf: now + 1 }, now + 5)).toHaveProperty('lease.fence', 2);
     });
   });
 

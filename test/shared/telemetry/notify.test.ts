@@ -100,9 +100,10 @@ describe('the e-mail', () => {
   });
 
   it('says that the incident is closed when nothing follows', () => {
-    const { email } = build({ decision: 'skip', reason: 'superseded', actions: [] }, { nextCheckAt: null });
+    const { email, subject } = build({ decision: 'skip', reason: 'resolved', actions: [] }, { nextCheckAt: null });
 
-    expect(email).toContain('Reflex found nothing to do for stream/orders.');
+    expect(subject).toBe('Reflex closed the incident: reshard-kinesis stream/orders (resolved)');
+    expect(email).toContain('Reflex closed the incident of stream/orders: the facts say it is over.');
     expect(email).toContain('The incident is closed; the next event opens another.');
   });
 
@@ -122,6 +123,14 @@ describe('the e-mail', () => {
 });
 
 describe('the subject', () => {
+  it.each([
+    [{ decision: 'skip', reason: 'mode-off' }, 'Reflex did nothing: '],
+    [{ decision: 'defer', reason: 'frozen' }, 'Reflex waits: '],
+    [{ decision: 'escalate', reason: 'hot-key' }, 'Reflex needs you: '],
+  ] as const)('says in a word what %o comes to', (change, begins) => {
+    expect(build({ ...change, actions: [] }).subject.startsWith(begins)).toBe(true);
+  });
+
   it('names the verdict, the function, the resource and the reason', () => {
     expect(build().subject).toBe('Reflex acted: reshard-kinesis stream/orders (scale-up)');
   });

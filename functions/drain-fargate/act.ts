@@ -1,0 +1,159 @@
+import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
+import { deregisterTargets, targetsPerCall } from '../../shared/aws/elbv2.ts';
+import { deregisterInstance } from '../../shared/aws/servicediscovery.ts';
+import type { Act } from '../../shared/decision.ts';
+import type { Acted, Approved } from '../../shared/function.ts';
+import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import { type Patience, paced, patiently } from '../../shared/patience.ts';
+import { said } from '../../shared/words.ts';
+import { type DrainCall, TOO_LATE } from './decide.ts';
+import type { Memory } from './facts.ts';
+
+const SECOND = 1_000;
+/** A throttled call is repeated until this long after the notice; by then SIGTERM has long come. */
+const RETRY_UNTIL = 60 * SECOND;
+/** What AWS did not take by then is looked at again after this long. */
+const AGAIN = 10 * SECOND;
+/** Register and deregister calls of an account and Region: a bucket of 20, refilled by 4 a second. ECS has one of its own. */
+const REGISTRATION_BUCKET = { burst: 20, perSecond: 4 };
+/** AWS documents no rate for DeregisterInstance. */
+const INSTANCES_AT_ONCE = 8;
+
+type TargetsCall = Extract<DrainCall, { call: 'DeregisterTargets' }>;
+type InstanceCall = Extract<DrainCall, { call: 'DeregisterInstance' }>;
+
+/** One task's call, and until when it makes sense. */
+interface Errand<C extends DrainCall = DrainCall> {
+  readonly call: C;
+  readonly since: number;
+}
+
+/** How a call ended; `late`: it was not made, because its time was over. */
+type Ending = 'done' | 'late' | { readonly error: unknown };
+
+/**
+ * Deregisters all tasks of a batch together: one DeregisterTargets a target group, Cloud Map instances beside them. Each
+ * group fails alone. A group that loses every target comes last: where others serve, it helps at once.
+ */
+export const act = (patience: Patience) => {
+  const pace = paced(REGISTRATION_BUCKET, patience);
+  return async (approved: readonly Approved<DrainCall>[]): Promise<ReadonlyMap<string, Acted>> => {
+    const errands = approved.flatMap(({ act }) => act.calls.map((call): Errand => ({ call, since: sinceOf(act) })));
+    const endings = new Map<DrainCall, Ending>();
+    const emptied = new Set(approved.flatMap(({ act }) => memoryOf(act).emptied ?? []));
+    const groups = [...Map.groupBy(errands.filter(isForTargets), ({ call }) => call.params.TargetGroupArn)].sort(
+      ([a], [b]) => Number(emptied.has(a)) - Number(emptied.has(b)),
+    );
+    await Promise.all([
+      ...groups.flatMap(([, all]) => chunksOf(all, targetsPerCall).map((some) => fromGroup(some, endings))),
+      fromRegistries(errands.filter(isForInstance), endings),
+    ]);
+    return new Map(approved.map(({ resource, act }) => [resource, actedOf(act, endings, patience.clock())]));
+  };
+
+  async function fromGroup(errands: readonly Errand<TargetsCall>[], endings: Map<DrainCall, Ending>): Promise<void> {
+    let timely = errands;
+    const ending = await endingOf(Math.max(...errands.map(({ since }) => since)), async () => {
+      await pace();
+      timely = errands.filter(isTimely);
+      const [first] = timely;
+      if (first === undefined) return;
+      await deregisterTargets({
+        TargetGroupArn: first.call.params.TargetGroupArn,
+        Targets: timely.flatMap(({ call }) => call.params.Targets),
+      });
+    });
+    for (const { call } of errands) endings.set(call, 'late');
+    // One target that AWS does not accept fails the call for all.
+    if (isRefusedTarget(ending) && timely.length > 1) {
+      const half = Math.ceil(timely.length / 2);
+      await Promise.all([timely.slice(0, half), timely.slice(half)].map((part) => fromGroup(part, endings)));
+    } else for (const { call } of timely) endings.set(call, ending);
+  }
+
+  async function fromRegistries(
+    errands: readonly Errand<InstanceCall>[],
+    endings: Map<DrainCall, Ending>,
+  ): Promise<void> {
+    const queue = errands.values();
+    const worker = async () => {
+      for (const errand of queue) {
+        const ending = isTimely(errand)
+          ? await endingOf(errand.since, () => deregisterInstance(errand.call.params))
+          : 'late';
+        endings.set(errand.call, ending);
+      }
+    };
+    await Promise.all(Array.from({ length: INSTANCES_AT_ONCE }, worker));
+  }
+
+  function isTimely({ since }: Errand): boolean {
+    return patience.clock() - since <= TOO_LATE;
+  }
+
+  async function endingOf(since: number, call: () => Promise<void>): Promise<Ending> {
+    try {
+      await patiently(patience, since + RETRY_UNTIL, call);
+      return 'done';
+    } catch (error) {
+      return isErrorNamed(error, ...DONE_ALREADY) ? 'done' : { error };
+    }
+  }
+};
+
+/** What was to be removed is not there, or is being removed. */
+const DONE_ALREADY = [
+  'TargetGroupNotFound',
+  'TargetGroupNotFoundException',
+  'InstanceNotFound',
+  'ServiceNotFound',
+  'DuplicateRequest',
+];
+
+const isRefusedTarget = (ending: Ending): boolean =>
+  typeof ending === 'object' &&
+  isErrorNamed(ending.error, 'InvalidTarget', 'InvalidTargetException', 'ValidationError', 'ValidationException');
+
+const isForTargets = (errand: Errand): errand is Errand<TargetsCall> => errand.call.call === 'DeregisterTargets';
+const isForInstance = (errand: Errand): errand is Errand<InstanceCall> => errand.call.call === 'DeregisterInstance';
+
+const memoryOf = ({ remember }: Act<DrainCall>): Memory => remember ?? {};
+const sinceOf = (act: Act<DrainCall>): number => memoryOf(act).since ?? 0;
+
+/** A task's own part of what was done; calls that were not made are not listed. */
+const actedOf = ({ calls }: Act<DrainCall>, endings: ReadonlyMap<DrainCall, Ending>, now: number): Acted => {
+  const made = calls.map((call) => ({ call, ending: endings.get(call) ?? 'late' }));
+  const actions = made
+    .filter(({ ending }) => ending !== 'late')
+    .map(({ call, ending }) => (typeof ending === 'object' ? { ...call, error: said(ending.error) } : call));
+  const problem = made.map(({ call, ending }) => meaning(call, ending, now)).find((stop) => stop !== undefined);
+  return { actions, ...(problem !== undefined && { problem }) };
+};
+
+/** What a call that did not end well means for its task. */
+export const meaning = ({ call }: DrainCall, ending: Ending, now: number): Stop | undefined => {
+  if (ending === 'done') return undefined;
+  if (ending === 'late') return skip('too-late', `${call}: its turn came more than 150 s after the notice; not made.`);
+  const { error } = ending;
+  if (isAccessDenied(error)) {
+    return escalate(
+      'access-denied',
+      `${call} was denied: ${said(error)}`,
+      'The permission is bound to the tag reflex:enabled = true on the target group or Cloud Map service; tag it, and check the permissions boundary.',
+    );
+  }
+  if (isThrottle(error)) {
+    return defer('rate-limited', now + AGAIN, `${call} was throttled until its time was over; looked at again.`);
+  }
+  if (isTransient(error)) {
+    return defer('act-unknown', now + AGAIN, `${call} ended without an answer (${said(error)}); looked at again.`);
+  }
+  return escalate(
+    'act-failed',
+    `${call} failed: ${said(error)}`,
+    'See the error; the other calls were made all the same.',
+  );
+};
+
+const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

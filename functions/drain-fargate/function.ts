@@ -1,0 +1,31 @@
+import type { ReflexFunction } from '../../shared/function.ts';
+import type { Patience } from '../../shared/patience.ts';
+import { act } from './act.ts';
+import { type DrainCall, decide } from './decide.ts';
+import type { TaskFacts } from './facts.ts';
+import { hear } from './hear.ts';
+import { observe } from './observe.ts';
+import { type Policy, servicePolicy, stackPolicy } from './policy.ts';
+
+/**
+ * Takes interrupted Fargate Spot tasks out of their target groups and Cloud Map before they are killed.
+ * @throws SettingError for a wrong environment variable.
+ */
+export const drainFargate = (
+  env: NodeJS.ProcessEnv,
+  patience: Patience,
+): ReflexFunction<TaskFacts, Policy, DrainCall> => {
+  const stack = stackPolicy(env);
+  return {
+    name: 'drain-fargate',
+    // A dying task that stays registered is the worse harm: docs/decisions/0006-drain-without-guards.md.
+    onGuardError: 'proceed',
+    hear,
+    // An interruption is told by events alone, and over in two minutes.
+    sweep: async () => [],
+    observe: observe(stack, patience),
+    policy: (tags) => servicePolicy(stack, tags),
+    decide,
+    act: act(patience),
+  };
+};

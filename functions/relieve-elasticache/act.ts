@@ -1,0 +1,122 @@
+import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
+import {
+  decreaseReplicaCount,
+  increaseReplicaCount,
+  modifyCacheCluster,
+  modifyReplicationGroup,
+  modifyServerlessCache,
+  modifyShardConfiguration,
+} from '../../shared/aws/elasticache.ts';
+import type { OutcomeAction } from '../../shared/decision.ts';
+import type { Acted, Approved } from '../../shared/function.ts';
+import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import { said } from '../../shared/words.ts';
+import type { ElastiCacheCall } from './remedies.ts';
+
+const MINUTE = 60_000;
+
+/** Makes the one call of every approved act, all at once. */
+export const act =
+  (clock: () => number) =>
+  async (approved: readonly Approved<ElastiCacheCall>[]): Promise<ReadonlyMap<string, Acted>> =>
+    new Map(
+      await Promise.all(
+        approved.map(async ({ resource, act }) => [resource, await inOrder(act.calls, clock)] as const),
+      ),
+    );
+
+const inOrder = async (calls: readonly ElastiCacheCall[], clock: () => number): Promise<Acted> => {
+  const actions: OutcomeAction[] = [];
+  for (const call of calls) {
+    try {
+      await make(call);
+      actions.push(call);
+    } catch (error) {
+      const problem = meaning(call, error, clock());
+      if (problem === undefined) {
+        actions.push(call);
+        continue;
+      }
+      actions.push({ ...call, error: said(error) });
+      return { actions, problem };
+    }
+  }
+  return { actions };
+};
+
+const make = (call: ElastiCacheCall): Promise<unknown> => {
+  switch (call.call) {
+    case 'IncreaseReplicaCount':
+      return increaseReplicaCount(call.params);
+    case 'DecreaseReplicaCount':
+      return decreaseReplicaCount(call.params);
+    case 'ModifyReplicationGroupShardConfiguration':
+      return modifyShardConfiguration(call.params);
+    case 'ModifyReplicationGroup':
+      return modifyReplicationGroup(call.params);
+    case 'ModifyCacheCluster':
+      return modifyCacheCluster(call.params);
+    case 'ModifyServerlessCache':
+      return modifyServerlessCache(call.params);
+  }
+};
+
+/** ElastiCache's quotas, by the names of the errors that tell of them; the code finds them in Service Quotas. */
+const QUOTAS: Readonly<Record<string, string>> = {
+  NodeQuotaForClusterExceeded: 'nodes per cluster (L-AF354865)',
+  NodeGroupsPerReplicationGroupQuotaExceeded: 'nodes per cluster (L-AF354865)',
+  NodeQuotaForCustomerExceeded: 'nodes per Region (L-DFE45DF3)',
+  ClusterQuotaForCustomerExceeded: 'nodes per Region (L-DFE45DF3)',
+};
+
+/** The shape's name ends in Fault, the code on the wire does not, or the other way round. */
+const isFault = (error: unknown, ...names: readonly string[]): boolean =>
+  isErrorNamed(error, ...names.flatMap((name) => [name, `${name}Fault`]));
+
+/** What a failed call means; undefined: it was done already. None is simply tried again. */
+export const meaning = ({ call }: ElastiCacheCall, error: unknown, now: number): Stop | undefined => {
+  const text = said(error);
+  const message = error instanceof Error ? error.message : text;
+  if (isAccessDenied(error)) {
+    return escalate(
+      'access-denied',
+      `${call} was denied: ${message}`,
+      'The permission is bound to the tag reflex:enabled = true on the cache; check the tag, the permissions boundary and service control policies.',
+    );
+  }
+  if (isThrottle(error))
+    return defer('rate-limited', now + MINUTE, `${call}: ${message}; looked at again in a minute.`);
+  if (isTransient(error)) {
+    return defer(
+      'act-unknown',
+      now + MINUTE,
+      `${call} ended without an answer (${text}); whether it took effect is read from ElastiCache.`,
+    );
+  }
+  if (isFault(error, 'NoOperation')) return undefined;
+  if (isFault(error, 'InvalidReplicationGroupState', 'InvalidCacheClusterState', 'InvalidServerlessCacheState')) {
+    return defer('not-available', now + 2 * MINUTE, `${call}: ${message}; looked at again when it may be over.`);
+  }
+  if (isFault(error, 'InsufficientCacheClusterCapacity')) {
+    return defer(
+      'no-capacity',
+      now + 15 * MINUTE,
+      `${call}: ${message}; AWS may have capacity in a quarter of an hour.`,
+    );
+  }
+  const quota = Object.keys(QUOTAS).find((name) => isFault(error, name));
+  if (quota !== undefined) {
+    return escalate('cache-quota', `${call}: ${message}`, `Request more in Service Quotas: ${QUOTAS[quota]}.`);
+  }
+  if (isFault(error, 'ReplicationGroupNotFound', 'CacheClusterNotFound', 'ServerlessCacheNotFound')) {
+    return skip('cache-gone', `${call}: ${message}`);
+  }
+  if (isFault(error, 'InvalidParameterValue', 'InvalidParameterCombination')) {
+    return escalate(
+      'invalid-argument',
+      `${call} was refused as invalid: ${message}`,
+      'The facts have changed in between, or this is a defect of Reflex; please report it.',
+    );
+  }
+  return escalate('act-failed', `${call} failed: ${text}`, 'See the error; this call changed nothing.');
+};

@@ -1,0 +1,553 @@
+import type { Decision } from '../../shared/decision.ts';
+import type { CacheSituation, GroupSituation, Memory, SlowCommand } from './facts.ts';
+import { dataCommands, SATURATED, share } from './load.ts';
+import { offloadsTls } from './node-types.ts';
+import { defer, escalate, found, plan, skip } from './plan.ts';
+import type { Policy } from './policy.ts';
+import { addReplicas, addShards, type ElastiCacheCall, isPossible, rebalance, scaleUp } from './remedies.ts';
+import { scaleIn } from './scale-in.ts';
+import { decideServerless } from './serverless.ts';
+import {
+  duration,
+  heat,
+  hotPrimaries,
+  lags,
+  look,
+  type NodeView,
+  percent,
+  READS_SERVED,
+  readShareOf,
+  readsReachReplicas,
+  replicasOf,
+  shardsOf,
+  type View,
+  workOfAll,
+} from './view.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60_000;
+/** CloudWatch shows a minute some seconds after it has passed. */
+const METRIC_DELAY = 15 * SECOND;
+/** Five one-minute points after a change: what is judged. */
+const MEASURE = 5 * MINUTE;
+/** After this long without data points since the change, their absence is judged like any missing metric. */
+const MEASURING_AT_MOST = 10 * MINUTE;
+/** Clients resolve the reader endpoint anew only when they reconnect. */
+const READS_WITHIN = 15 * MINUTE;
+
+/** A script share of the engine, and the mean time of a command (microseconds), that no scaling mends. */
+const SCRIPTS = 0.5;
+const SLOW = 1_000;
+/** A family has to take this share of the engine before its slowness is the cause. */
+const MATTERS = 0.1;
+/** Traffic up to this many times the usual is not more traffic. */
+const USUAL = 1.5;
+/** Commands that read or scan whole keys or keyspaces. */
+const HEAVY = /^(KEYS|SORT|SMEMBERS|HGETALL|EVAL\w*|FLUSH\w*)$/;
+/** Slow log entries in ten minutes that make a pattern. */
+const SLOW_ENTRIES = 10;
+/** New connections a minute: a storm; and one where it is five times the usual. */
+const STORM = 5_000;
+const STORM_IF_UNUSUAL = 1_000;
+const UNUSUAL = 5;
+/** A node takes 65,000 connections. */
+const CONNECTIONS = 65_000;
+const CONNECTIONS_NEAR = 0.8;
+const MEMORY_FULL = 90;
+/** Of the last five minutes, those with an exceeded allowance that make it more than a burst. */
+const NETWORK_MINUTES = 3;
+/** A shard with this many times its share of slots is hot because of them. */
+const UNEVEN = 1.2;
+/** Replicas of a shard that carry this much on average need another; below it, they are unevenly used. */
+const REPLICAS_BUSY = 60;
+/** Up to two vCPUs: an engine below this on a core that is full is starved by other work. */
+const STARVED_BELOW = 65;
+
+type Rule = (view: View) => Decision<ElastiCacheCall> | undefined;
+
+/**
+ * What to do about a cache, from facts alone. Pure and total: the first rule that has an answer gives it.
+ * `now` is epoch ms. Thresholds and their sources: docs/relieve-elasticache.md.
+ */
+export const decide = (facts: CacheSituation, policy: Policy, now: number): Decision<ElastiCacheCall> => {
+  const decision = facts.kind === 'serverless' ? decideServerless(facts, policy, now) : decideGroup(facts, policy, now);
+  return forgetting(facts.ledger.remembered, decision);
+};
+
+const decideGroup = (facts: GroupSituation, policy: Policy, now: number): Decision<ElastiCacheCall> => {
+  const view = look(facts, policy, now);
+  for (const rule of rules) {
+    const decision = rule(view);
+    if (decision !== undefined) return decision;
+  }
+  return escalate(
+    'at-limits',
+    `${heat(view)}, and no rule knows a remedy.`,
+    'Look at the metrics of the node; please report it.',
+  );
+};
+
+/** A change is verified until the incident ends; then it is history. */
+const forgetting = ({ change, ...kept }: Memory, decision: Decision<ElastiCacheCall>): Decision<ElastiCacheCall> =>
+  change === undefined || decision.remember !== undefined || (decision.kind !== 'skip' && decision.kind !== 'escalate')
+    ? decision
+    : { ...decision, remember: kept };
+
+// --- A change that was made: wait until it is in service, and measure it ---
+
+const settling: Rule = (view) => {
+  const { facts, memory, now } = view;
+  const { change } = memory;
+  if (change === undefined) return undefined;
+  const waited = now - change.at;
+  if (facts.status !== 'deleting' && occupied(view) !== undefined) {
+    const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, waited / 4));
+    return defer('changing', now + wait, `${change.says}: under way for ${duration(waited)} (${occupied(view)}).`);
+  }
+  if (facts.status !== 'available') return undefined;
+  if (change.availableSince === undefined) {
+    return defer(
+      'measuring',
+      now + MEASURE + METRIC_DELAY,
+      `${change.says}: in service ${duration(waited)} after the call; five minutes of metrics are awaited.`,
+      { ...memory, change: { ...change, availableSince: now } },
+    );
+  }
+  const measured =
+    view.nodes.some(({ level }) => level !== 'unknown') &&
+    view.nodes.find(({ id }) => id === change.node)?.level !== 'unknown';
+  return measured || now - change.availableSince > MEASURING_AT_MOST
+    ? undefined
+    : defer('measuring', now + MINUTE, `${change.says}: in service, not enough metrics since then yet.`);
+};
+
+/** The commonest failure in the field: the replica is there and nobody reads from it. */
+const readsArrive: Rule = (view) => {
+  const { memory, now, facts } = view;
+  const { change } = memory;
+  if (change?.nodes === undefined || change.availableSince === undefined || view.hot.length === 0) return undefined;
+  const before = change.nodes;
+  const added = view.nodes.filter(({ id, role }) => role === 'replica' && !before.includes(id));
+  const idle = added.filter((node) => (readShareOf(view, node.shard, [node]) ?? 0) < READS_SERVED);
+  if (added.length === 0 || idle.length < added.length) return undefined;
+  const names = idle.map(({ id }) => id).join(', ');
+  const since = now - change.availableSince;
+  if (since < READS_WITHIN) {
+    return defer(
+      'awaiting-reads',
+      change.availableSince + READS_WITHIN,
+      `${heat(view)}. ${names} in service for ${duration(since)} and not read from yet.`,
+    );
+  }
+  return escalate(
+    'reads-not-offloaded',
+    `${heat(view)}. ${names} in service for ${duration(since)}, and clients do not read from it; another replica would not be read from either.`,
+    readAdvice(facts),
+  );
+};
+
+// --- May it be judged at all? ---
+
+const memcached: Rule = ({ facts }) =>
+  facts.engine === 'memcached'
+    ? skip(
+        'memcached',
+        'Memcached is multithreaded and has no replicas: judge it by CPUUtilization above 90 %, and add nodes.',
+      )
+    : facts.engine === 'redis' || facts.engine === 'valkey'
+      ? undefined
+      : escalate(
+          'unexpected-state',
+          `Its engine is "${facts.engine}", which Reflex does not know.`,
+          'Please report it.',
+        );
+
+const unknownType: Rule = ({ facts }) =>
+  facts.vcpus === null
+    ? escalate(
+        'unknown-node-type',
+        `${facts.nodeType}: neither the table nor EC2 says how many vCPUs it has, and the threshold depends on it.`,
+        'Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %.',
+      )
+    : undefined;
+
+const unseen: Rule = ({ level, facts, now }) => {
+  if (level !== 'unknown') return undefined;
+  const why = 'No node has three one-minute points of its CPU in the last ten minutes.';
+  return facts.ledger.incident === null
+    ? skip('metrics-missing', why)
+    : defer('metrics-missing', now + 2 * MINUTE, why);
+};
+
+/** The engine has room, the network has none: bandwidth grows with the node. */
+const networkBound: Rule = (view) => {
+  const { facts, level } = view;
+  if (level === 'saturated' || facts.trigger === 'tick' || facts.trigger === 'recovery') return undefined;
+  const bound = view.nodes.filter(
+    ({ load }) => load.networkExceededMinutes >= NETWORK_MINUTES || (load.networkUsage ?? 0) > 100,
+  );
+  const [worst] = bound;
+  if (worst === undefined) return undefined;
+  const { networkExceededMinutes: minutes, networkUsage: usage } = worst.load;
+  const why = `The network of ${worst.id} is the limit, not its engine: allowance exceeded in ${minutes} of 5 minutes${usage === null ? '' : `, ${percent(usage)} of the baseline bandwidth in use`}.`;
+  return (
+    notAvailable(view) ??
+    compatible(view) ??
+    plan({ ...view, reportOnly: false }, found(view, 'network-bound', why), [
+      scaleUp(facts, 'network'),
+      addShards(facts, view.policy, view.memory),
+    ])
+  );
+};
+
+/** Nothing is wrong, any more or after all. */
+const calm: Rule = (view) => {
+  const { level, facts, memory, reportOnly } = view;
+  const verifying = facts.trigger === 'follow-up' || facts.trigger === 'recovery';
+  if (level !== 'calm' && !(level === 'warning' && reportOnly && verifying)) return undefined;
+  if (facts.ledger.incident !== null) return skip('resolved', story(view, memory));
+  if (facts.trigger === 'recovery') return skip('nothing-open', 'The alarm is OK again and no incident was open.');
+  if (facts.trigger !== 'tick') return skip('not-saturated', `${heat(view)}; nothing is done up to ${SATURATED} %.`);
+  return notAvailable(view) ?? scaleIn(view);
+};
+
+/** Did the hot node cool down? */
+const story = (view: View, { change }: Memory): string => {
+  if (change === undefined) return `${heat(view)}.`;
+  const node = view.nodes.find(({ id }) => id === change.node);
+  if (change.cpu === null || node === undefined || node.now === null) return `${heat(view)} after ${change.says}.`;
+  return `Engine core of ${node.id}: ${percent(change.cpu)} before, ${percent(node.now)} after ${change.says}.`;
+};
+
+// --- May it be changed now? ---
+
+/** What is under way; undefined: nothing. */
+const occupied = ({ facts }: View): string | undefined => {
+  if (facts.resharding) return 'resharding';
+  if (facts.status !== 'available') return facts.status;
+  const shard = facts.shards.find(({ status }) => status !== 'available');
+  if (shard !== undefined) return `shard ${shard.id} is ${shard.status}`;
+  return facts.members === facts.nodes.length ? undefined : `${facts.members} members, ${facts.nodes.length} in shards`;
+};
+
+const PASSING = ['available', 'creating', 'modifying', 'snapshotting', 'rebooting cluster nodes'];
+
+const notAvailable: Rule = (view) => {
+  const { facts, now } = view;
+  if (facts.status === 'deleting' || facts.status === 'deleted')
+    return skip('cache-gone', `${facts.id} is ${facts.status}.`);
+  if (!PASSING.includes(facts.status)) {
+    return escalate(
+      'unexpected-state',
+      `The status of ${facts.id} is "${facts.status}".`,
+      'Look at it in the console.',
+    );
+  }
+  const what = occupied(view);
+  if (what === undefined) return undefined;
+  return defer(
+    facts.resharding ? 'resharding' : 'not-available',
+    now + 2 * MINUTE,
+    `${heat(view)}. Somebody else's change is under way (${what}); nothing can be changed until it is over.`,
+  );
+};
+
+const compatible: Rule = (view) =>
+  view.facts.clusterMode === 'compatible'
+    ? escalate(
+        'compatible-mode',
+        `${heat(view)}. Cluster mode is compatible, in which ElastiCache allows no scaling.`,
+        `Finish the migration: aws elasticache modify-replication-group --replication-group-id ${view.facts.id} --cluster-mode enabled --apply-immediately`,
+      )
+    : undefined;
+
+// --- What is it? Findings that more capacity does not mend, or a special kind of it does ---
+
+const snapshot: Rule = (view) => {
+  const { facts, hot, now } = view;
+  const onlyWhileSaving = ({ use, load }: NodeView): boolean => {
+    const hotMinutes = use.filter(([, value]) => value > SATURATED).map(([at]) => at);
+    return hotMinutes.length > 0 && hotMinutes.every((at) => load.saving.includes(at));
+  };
+  if (hot.length === 0 || !hot.every(onlyWhileSaving)) return undefined;
+  const other =
+    facts.clusterMode === 'enabled' || facts.kind === 'cluster'
+      ? ''
+      : ', or take it from a replica (SnapshottingClusterId)';
+  return defer(
+    'snapshot',
+    now + 10 * MINUTE,
+    `${heat(view)}, but only in minutes in which a snapshot was being written. Move the snapshot window (${facts.snapshotWindow ?? 'none set'}) to quiet hours${other}.`,
+  );
+};
+
+const creditsExhausted: Rule = (view) => {
+  const broke = view.nodes.filter(({ creditless }) => creditless);
+  if (broke.length === 0) return undefined;
+  const names = broke.map(({ id }) => id).join(', ');
+  const why = `${names}: no CPU credits left, so ${view.facts.nodeType} is held to its baseline, far below any CPU threshold.`;
+  return plan(view, found(view, 'credits-exhausted', why), [scaleUp(view.facts, 'credits')]);
+};
+
+const slowCommands: Rule = (view) => {
+  const { facts, hot } = view;
+  const scripted = hot.find(({ load }) => (share(load, 'EvalBasedCmds') ?? 0) >= SCRIPTS);
+  const slow = hot.flatMap(({ id, load }) =>
+    Object.entries(load.commands).flatMap(([family, { latency, perMinute, before }]) =>
+      latency !== null &&
+      latency >= SLOW &&
+      (perMinute * latency) / 60e6 >= MATTERS &&
+      before !== null &&
+      perMinute <= USUAL * before
+        ? [
+            `${family} of ${id} take ${Math.round(latency)} us each, at no more than the usual ${Math.round(before)} a minute`,
+          ]
+        : [],
+    ),
+  );
+  const logged = facts.slowLog.commands ?? [];
+  const heavy = logged.filter(({ command }) => HEAVY.test(command));
+  const dominated = entries(heavy) >= SLOW_ENTRIES && time(heavy) >= time(logged) / 2;
+  if (scripted === undefined && slow.length === 0 && !dominated) return undefined;
+  const why =
+    scripted !== undefined
+      ? `Scripts take ${percent(100 * (share(scripted.load, 'EvalBasedCmds') ?? 0))} of the engine of ${scripted.id}.`
+      : (slow[0] ?? `The slow log is mostly ${heavy.map(({ command }) => command).join(', ')}.`);
+  return escalate(
+    'slow-commands',
+    `${heat(view)}. ${why} A larger cache runs them no faster. ${logWords(facts)}`,
+    logAdvice(facts),
+  );
+};
+
+const entries = (commands: readonly SlowCommand[]): number => commands.reduce((sum, { count }) => sum + count, 0);
+const time = (commands: readonly SlowCommand[]): number =>
+  commands.reduce((sum, { totalMicroseconds }) => sum + totalMicroseconds, 0);
+
+const logWords = ({ slowLog }: GroupSituation): string => {
+  if (slowLog.logGroup === null) return 'Its slow log is not delivered to CloudWatch Logs.';
+  if (slowLog.commands === null) return `Its slow log (${slowLog.logGroup}) could not be read.`;
+  const top = slowLog.commands.slice(0, 5);
+  if (top.length === 0) return `Its slow log (${slowLog.logGroup}) has no entry in the last ten minutes.`;
+  const each = top.map(
+    ({ command, count, totalMicroseconds, maxMicroseconds }) =>
+      `${command} ${count} times, ${Math.round(totalMicroseconds / 1_000)} ms in all, ${Math.round(maxMicroseconds / 1_000)} ms at most`,
+  );
+  return `Slowest in ten minutes: ${each.join('; ')}.`;
+};
+
+const logAdvice = ({ slowLog, kind, id }: GroupSituation): string => {
+  if (slowLog.logGroup !== null) {
+    return 'Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts.';
+  }
+  const verb =
+    kind === 'cluster'
+      ? `modify-cache-cluster --cache-cluster-id ${id}`
+      : `modify-replication-group --replication-group-id ${id}`;
+  return `Switch the slow log on: aws elasticache ${verb} --apply-immediately --log-delivery-configurations '[{"LogType":"slow-log","DestinationType":"cloudwatch-logs","DestinationDetails":{"CloudWatchLogsDetails":{"LogGroup":"/elasticache/${id}"}},"LogFormat":"json"}]'`;
+};
+
+const connectionStorm: Rule = (view) => {
+  const { facts } = view;
+  const storming = view.hot.find(({ load }) => {
+    const { newConnections: arriving } = load;
+    const data = dataCommands(load);
+    if (arriving === null) return false;
+    const storm =
+      arriving.perMinute >= STORM ||
+      (arriving.perMinute >= STORM_IF_UNUSUAL &&
+        arriving.before !== null &&
+        arriving.perMinute >= UNUSUAL * arriving.before);
+    const busier = data !== null && data.before !== null && data.perMinute > USUAL * data.before;
+    return storm && !busier;
+  });
+  if (storming === undefined) return undefined;
+  const { perMinute = 0, before = null } = storming.load.newConnections ?? {};
+  const usual = before === null ? '' : ` (usually ${Math.round(before)})`;
+  const tls =
+    facts.tls && !offloadsTls(facts.nodeType)
+      ? ` TLS handshakes run on the engine's own thread on ${facts.nodeType}: Graviton from xlarge and x86 from 2xlarge hand them to other threads.`
+      : '';
+  return escalate(
+    'connection-storm',
+    `${heat(view)}. ${Math.round(perMinute)} new connections a minute at ${storming.id}${usual}, without more reads and writes: the engine accepts connections instead of commands.`,
+    `Pool connections in the clients and back off with jitter before reconnecting.${tls}`,
+  );
+};
+
+const connectionsNearLimit: Rule = (view) => {
+  const full = view.hot.find(({ load }) => (load.connections ?? 0) >= CONNECTIONS_NEAR * CONNECTIONS);
+  return full === undefined
+    ? undefined
+    : escalate(
+        'connections-near-limit',
+        `${heat(view)}. ${full.id} has ${full.load.connections} of ${CONNECTIONS} connections, and no node takes more.`,
+        'Pool connections in the clients, and close idle ones (parameter timeout).',
+      );
+};
+
+const memoryBound: Rule = (view) => {
+  const { facts, policy, memory } = view;
+  const full = view.hot.find(({ load }) => load.evictions > 0 && (load.memory ?? 0) >= MEMORY_FULL);
+  if (full === undefined) return undefined;
+  const why = `${full.id} is full (${percent(full.load.memory ?? 0)}) and evicted ${full.load.evictions} keys in five minutes; replicas would be as full.`;
+  return plan(view, found(view, 'memory-bound', why), [addShards(facts, policy, memory), scaleUp(facts, 'memory')]);
+};
+
+const rolesUnknown: Rule = (view) =>
+  view.hot.some(({ role }) => role === null)
+    ? escalate(
+        'roles-unknown',
+        `${heat(view)}. Neither CurrentRole nor the metric IsMaster says which of its nodes is the primary.`,
+        'Look at IsMaster in CloudWatch; the name of a node says nothing after a failover.',
+      )
+    : undefined;
+
+// --- What helps ---
+
+const shardStandsOut: Rule = (view) => {
+  const { facts, policy, memory, hotShards } = view;
+  if (hotShards.length === 0) return undefined;
+  const primaries = hotPrimaries(view).filter(({ shard }) => hotShards.includes(shard));
+  const names = `Shard ${hotShards.join(', ')} stands out from the others`;
+  const mean = facts.shards.reduce((sum, { slots }) => sum + (slots ?? 0), 0) / facts.shards.length;
+  const slots = (shard: string) => facts.shards.find(({ id }) => id === shard)?.slots ?? 0;
+  if (hotShards.every((shard) => slots(shard) > UNEVEN * mean)) {
+    const held = hotShards.map((shard) => `${slots(shard)} slots`).join(', ');
+    return plan(view, found(view, 'uneven-slots', `${names} with ${held}, ${Math.round(mean)} on average.`), [
+      rebalance(facts),
+    ]);
+  }
+  if (workOfAll(primaries) === 'reads') {
+    if (hotShards.some((shard) => lags(view, shard) || !readsReachReplicas(view, shard))) return undefined;
+    return plan(view, found(view, 'hot-shard-reads', `${names} and is read, not written; its replicas serve reads.`), [
+      addReplicas(facts, policy, hotShards, memory),
+      scaleUp(facts, 'engine'),
+    ]);
+  }
+  return escalate(
+    'hot-shard-writes',
+    `${heat(view)}. ${names} though its slots are no more, and it is written: a hot key, which no resharding divides.`,
+    'Find it (redis-cli --hotkeys, CLUSTER SLOT-STATS on Valkey 8), split it over several keys, or cache it in the clients.',
+  );
+};
+
+const replicasLag: Rule = (view) => {
+  const { facts, policy, memory } = view;
+  const behind = shardsOf(view.hot).filter((shard) => lags(view, shard));
+  if (behind.length === 0) return undefined;
+  const most = Math.max(
+    ...behind.flatMap((shard) => replicasOf(view, shard).map(({ load }) => load.replicationLag ?? 0)),
+  );
+  const why = `Replicas are ${Math.round(most)} s behind the writes; one more would cost the primary more still.`;
+  return plan(view, found(view, 'replication-lag', why), [addShards(facts, policy, memory), scaleUp(facts, 'engine')]);
+};
+
+/** Up to two vCPUs: the core is full, and it is not the engine that fills it. */
+const coreStarved: Rule = (view) => {
+  const { facts, hot } = view;
+  const small = (facts.vcpus ?? 0) <= 2;
+  const engine = ({ load }: NodeView) => {
+    const points = load.engineCpu.slice(-5).map(([, value]) => value);
+    return points.length === 0 ? null : points.reduce((a, b) => a + b, 0) / points.length;
+  };
+  const starved = small ? hot.filter((node) => node.level !== 'calm' && (engine(node) ?? 100) < STARVED_BELOW) : [];
+  const [first] = starved;
+  if (first === undefined || starved.length < hot.length) return undefined;
+  const why = `The engine of ${first.id} gets ${percent(engine(first) ?? 0)} of a core that other work fills (snapshots, TLS, the system).`;
+  return plan(view, found(view, 'core-starved', why), [scaleUp(facts, 'cores')]);
+};
+
+const replicasHot: Rule = (view) => {
+  const { facts, policy, memory, hot } = view;
+  if (hot.length === 0 || hotPrimaries(view).length > 0) return undefined;
+  const shards = shardsOf(hot);
+  const average = (shard: string): number => {
+    const all = replicasOf(view, shard);
+    return all.reduce((sum, { now }) => sum + (now ?? 0), 0) / all.length;
+  };
+  const busy = shards.filter((shard) => average(shard) >= REPLICAS_BUSY);
+  if (busy.length === 0) {
+    return escalate(
+      'uneven-reads',
+      `${heat(view)}. Its sister replicas have room (${percent(average(shards[0] ?? ''))} on average): clients stick to one of them.`,
+      'The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves.',
+    );
+  }
+  return plan(view, found(view, 'replicas-hot', 'The replicas are busy, the primary is not: reads need one more.'), [
+    addReplicas(facts, policy, busy, memory),
+    addShards(facts, policy, memory),
+    scaleUp(facts, 'engine'),
+  ]);
+};
+
+const readHotPrimary: Rule = (view) => {
+  const { facts, policy, memory } = view;
+  const primaries = hotPrimaries(view);
+  if (primaries.length === 0 || workOfAll(primaries) !== 'reads') return undefined;
+  const shards = shardsOf(primaries);
+  const larger = [...(view.hotShards.length > 0 ? [] : [addShards(facts, policy, memory)]), scaleUp(facts, 'engine')];
+  if (shards.every((shard) => readsReachReplicas(view, shard))) {
+    return plan(view, found(view, 'read-hot-primary', 'The primary is busy with reads, and replicas serve reads.'), [
+      addReplicas(facts, policy, shards, memory),
+      ...larger,
+    ]);
+  }
+  const why = `The primary is busy with reads, and ${shards.some((shard) => replicasIn(view, shard) > 0) ? 'its replicas serve none of them' : 'there is no replica to take them'}: one more would not be read from.`;
+  const finding = found(view, 'reads-not-offloaded', why);
+  const otherwise = larger.find(isPossible);
+  if (otherwise !== undefined && isPossible(otherwise) && policy.allow.includes(otherwise.kind)) {
+    return plan(view, finding, [otherwise]);
+  }
+  return escalate('reads-not-offloaded', finding.why, readAdvice(facts));
+};
+
+const replicasIn = (view: View, shard: string): number => replicasOf(view, shard).length;
+
+const readAdvice = ({ clusterMode, arn }: GroupSituation): string =>
+  `${clusterMode === 'enabled' ? 'Let clients read from replicas (READONLY; readFrom, scaleReads or the like)' : 'Point reads at the reader endpoint'}, and reconnect now and then. If they do already: aws elasticache add-tags-to-resource --resource-name ${arn} --tags Key=reflex:reads-offloaded,Value=true`;
+
+const writeHotPrimary: Rule = (view) => {
+  const { facts, policy, memory } = view;
+  if (hotPrimaries(view).length === 0) return undefined;
+  if (facts.clusterMode === 'enabled') {
+    return plan(view, found(view, 'primaries-write-hot', 'Writes keep the primaries busy; more shards divide them.'), [
+      addShards(facts, policy, memory),
+      scaleUp(facts, 'engine'),
+    ]);
+  }
+  const finding = found(view, 'primary-write-hot', 'Writes keep the one primary busy; only a faster node helps here.');
+  return plan(view, finding, [scaleUp(facts, 'engine')], (limits) =>
+    escalate(
+      'migrate-to-cluster-mode',
+      `${finding.why} But ${limits}: this is as much as one engine thread can do.`,
+      'Migrate to cluster mode, so that several primaries share the writes.',
+    ),
+  );
+};
+
+/** First match wins: from "is it over?" over "may it be changed?" and "what is it?" to "what helps?". */
+const rules: readonly Rule[] = [
+  settling,
+  memcached,
+  unknownType,
+  unseen,
+  networkBound,
+  calm,
+  notAvailable,
+  compatible,
+  readsArrive,
+  snapshot,
+  creditsExhausted,
+  slowCommands,
+  connectionStorm,
+  connectionsNearLimit,
+  memoryBound,
+  rolesUnknown,
+  shardStandsOut,
+  replicasLag,
+  coreStarved,
+  replicasHot,
+  readHotPrimary,
+  writeHotPrimary,
+];

@@ -1,0 +1,194 @@
+import type { Act, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import type { Reason } from '../../shared/reasons.ts';
+import type { Change, Memory } from './facts.ts';
+import { commandLine, type ElastiCacheCall, type Impossible, isPossible, type Remedy } from './remedies.ts';
+import { heat, hottest, percent, type View } from './view.ts';
+import { maintenanceEnds, snapshotEnds } from './windows.ts';
+
+const MINUTE = 60_000;
+/** Between two changes, AWS's own default for scaling out. */
+const COOL_DOWN = 10 * MINUTE;
+const LOOK_AGAIN = 15 * MINUTE;
+/** Above this engine use AWS advises against resharding: it costs the hot shard more CPU first. */
+const RESHARD_BELOW = 80;
+
+/** What was found, and in which words. */
+export interface Finding {
+  readonly reason: Reason;
+  readonly why: string;
+}
+
+/**
+ * The first remedy that is possible, as far as it is allowed: one call, or why not and the exact call that a person would approve.
+ * Where none is possible a person is told of all limits met.
+ */
+export const plan = (
+  view: View,
+  found: Finding,
+  remedies: readonly (Remedy | Impossible)[],
+  elsewise: (limits: string) => Escalate = (limits) =>
+    escalate('at-limits', `${found.why} Nothing more is possible: ${limits}.`, 'Raise the limit, or lower the load.'),
+): Decision<ElastiCacheCall> => {
+  const index = remedies.findIndex(isPossible);
+  const remedy = remedies[index];
+  const limits = remedies
+    .slice(0, index === -1 ? undefined : index)
+    .flatMap((each) => (isPossible(each) ? [] : [each.because]))
+    .join('; ');
+  if (remedy === undefined || !isPossible(remedy)) return elsewise(limits);
+  const why = limits === '' ? found.why : `${found.why} Instead of the first remedy, as ${limits}:`;
+  return gated(view, { reason: view.onlyManaged ? 'traffic-managed' : found.reason, why }, remedy);
+};
+
+const gated = (view: View, found: Finding, remedy: Remedy): Decision<ElastiCacheCall> => {
+  const { facts, policy } = view;
+  const plan = `${found.why} Remedy: ${remedy.call.call}, ${remedy.says}.`;
+  const approve = commandLine(remedy.call);
+  if (facts.globalReplicationGroupId !== null && remedy.kind !== 'replicas') {
+    return escalate(
+      'global-datastore',
+      `${plan} The group belongs to global datastore ${facts.globalReplicationGroupId}, which changes shards and node types as a whole.`,
+      globalAdvice(facts.globalReplicationGroupId, remedy.call),
+    );
+  }
+  const owner = remedy.kind === 'replicas' ? 'Replicas' : remedy.kind === 'shards' ? 'NodeGroups' : null;
+  if (owner !== null && facts.autoscaled.includes(owner)) return autoscaled(view, plan, owner);
+  if (view.reportOnly) {
+    return escalate(
+      'warning-level',
+      `Above 65 %, below 90 %: nothing is changed yet. ${plan}`,
+      `${approve}   (or set reflex:act-at = warning)`,
+    );
+  }
+  if (facts.pending !== null && remedy.kind === 'node-type') {
+    return escalate(
+      'pending-modification',
+      `${plan} But ${facts.pending} waits for the maintenance window, and ApplyImmediately would apply it too.`,
+      `Apply or withdraw the pending change first; then: ${approve}`,
+    );
+  }
+  if (!policy.allow.includes(remedy.kind)) {
+    return escalate(found.reason, `${plan} Not allowed by itself: reflex:allow does not list ${remedy.kind}.`, approve);
+  }
+  if (remedy.kind === 'shards') {
+    const top = hottest(view.nodes)?.now ?? 0;
+    if (top > RESHARD_BELOW && policy.reshardAbove80 === 'false') {
+      return escalate(
+        'reshard-above-80',
+        `${plan} At ${percent(top)} moving slots would make it worse first; AWS advises to reshard below ${RESHARD_BELOW} %.`,
+        `When the load is lower, or at once at your own risk: ${approve}   (or set reflex:reshard-above-80 = true)`,
+      );
+    }
+  }
+  return (remedy.kind === 'replicas' ? undefined : inWindow(view, plan)) ?? change(view, found.reason, plan, remedy);
+};
+
+/** Application Auto Scaling gets a quarter of an hour; then a person hears what it did not mend. */
+const autoscaled = ({ facts, now }: View, plan: string, dimension: string): Defer | Escalate => {
+  const { incident } = facts.ledger;
+  const why = `${plan} Application Auto Scaling owns ${dimension} of this group, so they are left to it.`;
+  return incident === null || now - incident.openedAt < LOOK_AGAIN
+    ? { kind: 'defer', reason: 'native-autoscaler', until: now + LOOK_AGAIN, why }
+    : escalate(
+        'native-autoscaler',
+        why,
+        'Look at its limits and target; it averages all shards, so a hot one is hidden.',
+      );
+};
+
+/** Changes of shards and node types wait for maintenance, service updates and snapshots to be over. */
+export const inWindow = ({ facts, now }: View, plan: string): Defer | undefined => {
+  const later = (until: number, because: string): Defer => ({
+    kind: 'defer',
+    reason: 'maintenance-window',
+    until,
+    why: `${plan} It waits: ${because}.`,
+  });
+  if (facts.maintenanceWindow === null || facts.updating === null) {
+    return later(now + LOOK_AGAIN, 'the maintenance window or service updates could not be read');
+  }
+  if (facts.updating) return later(now + LOOK_AGAIN, 'a service update is being applied');
+  const maintained = maintenanceEnds(facts.maintenanceWindow, now);
+  if (maintained !== null) return later(maintained + MINUTE, `maintenance window ${facts.maintenanceWindow}`);
+  const snapshot = snapshotEnds(facts.snapshotWindow, now);
+  return snapshot === null ? undefined : later(snapshot + MINUTE, `snapshot window ${facts.snapshotWindow}`);
+};
+
+/** The act, and what is to be found again when it is verified. */
+export const change = (
+  view: View,
+  reason: Reason,
+  why: string,
+  remedy: Remedy,
+  coolDown: number = COOL_DOWN,
+): Act<ElastiCacheCall> => {
+  const { facts, now, memory } = view;
+  const top = hottest(view.hot);
+  const made: Change = {
+    kind: remedy.kind,
+    says: remedy.says,
+    at: now,
+    node: top?.id ?? null,
+    cpu: top?.now ?? null,
+    ...(remedy.call.call === 'IncreaseReplicaCount' && { nodes: facts.nodes.map(({ id }) => id) }),
+  };
+  return {
+    kind: 'act',
+    reason,
+    why,
+    calls: [remedy.call],
+    ...pace(memory, facts.ledger.lastActAt, coolDown),
+    remember: { ...memory, ...remedy.adds, change: made, changedAt: now },
+  };
+};
+
+/**
+ * The cool-down counts from the last change that AWS took: an attempt that found no capacity, or a busy group, changed nothing,
+ * needs no pause and is no remedy that failed.
+ */
+export const pace = (
+  { changedAt }: Memory,
+  lastActAt: number | null,
+  coolDown: number,
+): { coolDownMs: number; planned: boolean } => {
+  const attempted = lastActAt ?? Number.NEGATIVE_INFINITY;
+  const changed = changedAt ?? Number.NEGATIVE_INFINITY;
+  return {
+    coolDownMs:
+      changedAt === undefined || lastActAt === null
+        ? 0
+        : Math.min(coolDown, Math.max(0, changedAt + coolDown - lastActAt)),
+    // The act is recorded within its lease of four minutes after it was decided.
+    planned: attempted > changed + 4 * MINUTE,
+  };
+};
+
+const globalAdvice = (id: string, call: ElastiCacheCall): string => {
+  if (call.call === 'ModifyReplicationGroupShardConfiguration') {
+    return `In the primary Region: aws elasticache increase-node-groups-in-global-replication-group --global-replication-group-id ${id} --node-group-count ${call.params.NodeGroupCount} --apply-immediately`;
+  }
+  return `In the primary Region: aws elasticache modify-global-replication-group --global-replication-group-id ${id} --apply-immediately ${'CacheNodeType' in call.params ? `--cache-node-type ${call.params.CacheNodeType}` : ''}`;
+};
+
+export const skip = (reason: Reason, why: string, remember?: Memory): Skip => ({
+  kind: 'skip',
+  reason,
+  why,
+  ...(remember && { remember }),
+});
+export const escalate = (reason: Reason, why: string, advice: string): Escalate => ({
+  kind: 'escalate',
+  reason,
+  why,
+  advice,
+});
+export const defer = (reason: Reason, until: number, why: string, remember?: Memory): Defer => ({
+  kind: 'defer',
+  reason,
+  until,
+  why,
+  ...(remember && { remember }),
+});
+
+/** For a finding that starts with how hot it is. */
+export const found = (view: View, reason: Reason, why: string): Finding => ({ reason, why: `${heat(view)}. ${why}` });

@@ -1,0 +1,111 @@
+import type { Decision } from '../../shared/decision.ts';
+import type { Added } from './facts.ts';
+import { engineHour } from './load.ts';
+import { change, inWindow, skip } from './plan.ts';
+import { type ElastiCacheCall, type Remedy, removeReplicas, removeShard, replicasIn } from './remedies.ts';
+import { duration, percent, replicasOf, type View } from './view.ts';
+
+const MINUTE = 60_000;
+const CALM = 60 * MINUTE;
+/** Of the hour's 60 one-minute points, so many have to be there: CloudWatch's newest may be late. */
+const MINUTES_SEEN = 55;
+/** What a node should carry, %, and the share of it below which an hour is calm (AWS's own scale-in: 75 % of the target). */
+const TARGET = 60;
+const CALM_BELOW = 0.75 * TARGET;
+/** Memory that shards may hold after one of them is gone, %. */
+const MEMORY_AFTER = 70;
+/** Free memory of the shards that stay, in units of the memory of the one that goes (AWS). */
+const ROOM_FOR_REMOVED = 1.5;
+
+/** One step down after an hour of calm, or why not. Never on missing data. */
+export const scaleIn = (view: View): Decision<ElastiCacheCall> => {
+  const { facts, policy, now } = view;
+  const hours = view.nodes.map(({ load }) => (facts.vcpus === null ? null : engineHour(load, facts.vcpus)));
+  const peak = Math.max(...hours.map((hour) => hour?.peak ?? 0));
+  if (policy.scaleIn === 'off') return skip('not-saturated', 'No node is saturated, and reflex:scale-in is off.');
+  if (facts.clusterMode === 'compatible') {
+    return skip('compatible-mode', 'No node is saturated; cluster mode is compatible, in which nothing can be scaled.');
+  }
+  if (peak > CALM_BELOW) {
+    return skip('not-saturated', `The hottest minute of the last hour is ${percent(peak)}, above ${CALM_BELOW} %.`);
+  }
+  if (hours.some((hour) => hour === null || hour.minutes < MINUTES_SEEN)) {
+    return skip(
+      'metrics-missing',
+      'No node is saturated, but the last hour has gaps; missing data is no evidence of calm.',
+    );
+  }
+  if (view.nodes.some(({ load }) => load.evictionsHour > 0)) {
+    return skip('not-calm', 'Keys were evicted within the hour: memory is short.');
+  }
+  const seen = `No node was above ${CALM_BELOW} % for an hour (peak ${percent(peak)})`;
+  const last = Math.max(facts.ledger.lastActAt ?? 0, view.memory.changedAt ?? 0);
+  if (now - last < CALM) {
+    return skip('cool-down', `${seen}, but the last change is only ${duration(now - last)} old.`);
+  }
+  const remedy = fewerReplicas(view) ?? fewerShards(view);
+  if (remedy === undefined) return skip('nothing-to-remove', `${seen}; ${nothing(view)}.`);
+  if (remedy.kind === 'shards') {
+    const waits = inWindow(view, `${seen}.`);
+    if (waits !== undefined) return skip('maintenance-window', waits.why);
+  }
+  return change(view, 'scale-in-cache', `${seen}. ${remedy.call.call}: ${remedy.says}.`, remedy, CALM);
+};
+
+const nothing = ({ policy }: View): string =>
+  policy.scaleIn === 'own'
+    ? 'nothing that Reflex added can be taken away (reflex:scale-in = all would look further)'
+    : 'nothing can be taken away';
+
+/** One replica of each shard that has one to spare: what is left would stay below the target. */
+const fewerReplicas = (view: View): Remedy | undefined => {
+  const { facts, policy, memory } = view;
+  if (facts.kind === 'cluster' || !policy.allow.includes('replicas') || facts.autoscaled.includes('Replicas')) {
+    return undefined;
+  }
+  const floor = Math.max(policy.minReplicas, facts.failover ? 1 : 0);
+  const shards = facts.shards
+    .map(({ id }) => id)
+    .filter((id) => {
+      const replicas = replicasIn(facts, id);
+      return replicas > floor && mayGo(view, memory.addedReplicas?.[id], replicas) && carriesWithout(view, id);
+    });
+  return shards.length === 0 ? undefined : removeReplicas(facts, shards, memory);
+};
+
+/** Whether one of `count` is Reflex's own, or anything may go. */
+const mayGo = ({ policy }: View, added: Added | undefined, count: number): boolean =>
+  policy.scaleIn === 'all' || (added !== undefined && added.count > 0 && count > added.from);
+
+const meanUse = ({ facts }: View, node: View['nodes'][number]): number =>
+  (facts.vcpus === null ? null : engineHour(node.load, facts.vcpus))?.mean ?? Number.POSITIVE_INFINITY;
+
+/** The load of one replica goes to the others; of the last one, to the primary. */
+const carriesWithout = (view: View, shard: string): boolean => {
+  const replicas = replicasOf(view, shard);
+  const primary = view.nodes.find((node) => node.shard === shard && node.role === 'primary');
+  if (primary === undefined || replicas.length === 0) return false;
+  const total = replicas.reduce((sum, node) => sum + meanUse(view, node), 0);
+  return replicas.length > 1 ? total / (replicas.length - 1) < TARGET : meanUse(view, primary) + total < TARGET;
+};
+
+/** The newest shard, where the others have room for its slots and its memory. */
+const fewerShards = (view: View): Remedy | undefined => {
+  const { facts, policy, memory } = view;
+  const count = facts.shards.length;
+  if (facts.clusterMode !== 'enabled' || count < 2 || facts.globalReplicationGroupId !== null) return undefined;
+  if (!policy.allow.includes('shards') || facts.autoscaled.includes('NodeGroups')) return undefined;
+  if (!mayGo(view, memory.addedShards, count)) return undefined;
+  const primaries = facts.shards.map(({ id }) =>
+    view.nodes.find((node) => node.shard === id && node.role === 'primary'),
+  );
+  const removed = facts.shards.map(({ id }) => id).sort((a, b) => Number(b) - Number(a))[0];
+  if (removed === undefined || primaries.some((node) => (node?.load.memoryPeakHour ?? null) === null)) return undefined;
+  const grown = count / (count - 1);
+  const memoryOf = (node: (typeof primaries)[number]) => node?.load.memoryPeakHour ?? 100;
+  const fits = primaries.every((node) => memoryOf(node) * grown < MEMORY_AFTER);
+  const carries = primaries.every((node) => node !== undefined && meanUse(view, node) * grown < TARGET);
+  const free = primaries.filter((node) => node?.shard !== removed).reduce((sum, node) => sum + 100 - memoryOf(node), 0);
+  const goes = memoryOf(primaries.find((node) => node?.shard === removed));
+  return fits && carries && free >= ROOM_FOR_REMOVED * goes ? removeShard(facts, removed, memory) : undefined;
+};

@@ -1,0 +1,91 @@
+import type { Decision } from '../../shared/decision.ts';
+import type { Memory, ServerlessSituation } from './facts.ts';
+import { defer, escalate, pace, skip } from './plan.ts';
+import type { Policy } from './policy.ts';
+import { commandLine, type ElastiCacheCall } from './remedies.ts';
+
+const MINUTE = 60_000;
+const COOL_DOWN = 10 * MINUTE;
+/** Share of the limit in use from which the limit is what throttles. */
+const NEAR_LIMIT = 0.8;
+/** The limit is raised by half. */
+const STEP = 1.5;
+
+/** A serverless cache scales by itself: the only thing to do is to raise the limit somebody has set. */
+export const decideServerless = (
+  facts: ServerlessSituation,
+  policy: Policy,
+  now: number,
+): Decision<ElastiCacheCall> => {
+  const memory: Memory = facts.ledger.remembered;
+  const { change, ...kept } = memory;
+  if (facts.status === 'deleting') return skip('cache-gone', `${facts.id} is being deleted.`);
+  if (facts.status !== 'available') {
+    return ['creating', 'modifying'].includes(facts.status)
+      ? defer('not-available', now + MINUTE, `${facts.id} is ${facts.status}.`)
+      : escalate('unexpected-state', `Its status is "${facts.status}".`, 'Look at the cache in the console.');
+  }
+  if (change !== undefined && change.availableSince === undefined) {
+    return defer('measuring', now + 3 * MINUTE, `${facts.id} is available again with ${change.says}; it is measured.`, {
+      ...memory,
+      change: { ...change, availableSince: now },
+    });
+  }
+  const since = Math.max(now - 10 * MINUTE, change?.availableSince ?? 0);
+  const throttled = sum(facts.throttled.filter(([at]) => at >= since));
+  const used = Math.max(0, ...facts.ecpuPerSecond.filter(([at]) => at >= since).map(([, value]) => value));
+  if (throttled === 0) {
+    if (facts.ledger.incident !== null) {
+      return skip('resolved', `No command of ${facts.id} is throttled any more.`, kept);
+    }
+    return facts.trigger === 'recovery'
+      ? skip('nothing-open', 'The alarm is OK again and no incident was open.')
+      : skip('not-saturated', `No command of ${facts.id} was throttled in the last ten minutes.`);
+  }
+  const { ecpuMaximum: maximum, ecpuMinimum: minimum } = facts;
+  const seen = `${sum(facts.throttled).toLocaleString('en-US')} commands throttled at ${Math.round(used).toLocaleString('en-US')} ECPU/s`;
+  if (maximum === null || used < NEAR_LIMIT * maximum) {
+    return escalate(
+      'serverless-throttled',
+      `${seen}; ${maximum === null ? 'no ECPU limit is set' : `the limit of ${maximum.toLocaleString('en-US')} is not what holds it back`}.`,
+      'A serverless cache doubles within 10 to 12 minutes at most: set ECPUPerSecond.Minimum before a known peak, or spread a hot key.',
+    );
+  }
+  const raised = Math.min(Math.ceil(STEP * maximum), policy.maxEcpuPerSecond);
+  if (raised <= maximum) {
+    return escalate(
+      'at-limits',
+      `${seen}, at its limit of ${maximum.toLocaleString('en-US')}; reflex:max-ecpu-per-second is ${policy.maxEcpuPerSecond.toLocaleString('en-US')}.`,
+      'Raise reflex:max-ecpu-per-second, or lower the load.',
+    );
+  }
+  const call: ElastiCacheCall = {
+    call: 'ModifyServerlessCache',
+    params: {
+      ServerlessCacheName: facts.id,
+      CacheUsageLimits: { ECPUPerSecond: { Maximum: raised, ...(minimum !== null && { Minimum: minimum }) } },
+    },
+  };
+  const why = `${seen}, at the limit that was set: ${maximum.toLocaleString('en-US')} -> ${raised.toLocaleString('en-US')} ECPU/s.`;
+  if (!policy.allow.includes('serverless-limit')) {
+    return escalate(
+      'serverless-limit',
+      `${why} Not allowed by itself: reflex:allow does not list serverless-limit.`,
+      commandLine(call),
+    );
+  }
+  return {
+    kind: 'act',
+    reason: 'serverless-limit',
+    why,
+    calls: [call],
+    ...pace(memory, facts.ledger.lastActAt, COOL_DOWN),
+    remember: {
+      ...memory,
+      change: { kind: 'serverless-limit', says: `a limit of ${raised} ECPU/s`, at: now, node: null, cpu: null },
+      changedAt: now,
+    },
+  };
+};
+
+const sum = (points: ServerlessSituation['throttled']): number => points.reduce((total, [, value]) => total + value, 0);

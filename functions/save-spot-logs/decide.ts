@@ -1,0 +1,360 @@
+import type { Act, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import { parseWorkItem, RESCUE_TAGS } from '../../shared/spot-logs.ts';
+import {
+  drainCalls,
+  type HostCall,
+  heartbeat,
+  keepCalls,
+  release,
+  shipCalls,
+  tagCalls,
+  tagList,
+  whatIs,
+} from './calls.ts';
+import { logDevicesOf } from './devices.ts';
+import type { Container, Device, Hook, InstanceSituation, Memory } from './facts.ts';
+import { type Ending, endingOf, heeding, TWO_MINUTES } from './notices.ts';
+import type { Policy } from './policy.ts';
+
+export type { HostCall } from './calls.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Acts that try to keep or tag before a person is told. */
+const TRIES_AT_MOST = 6;
+/** EC2 has not taken an instance by then: it spares it. */
+const OUTLIVED = 30 * MINUTE;
+/** A recommendation that nothing followed is forgotten. */
+const ARMED_AT_MOST = 24 * HOUR;
+/** After the notice the host is looked at again at these times. */
+const LOOKS = [20 * SECOND, 60 * SECOND, 115 * SECOND, 150 * SECOND, 5 * MINUTE, 15 * MINUTE, OUTLIVED + 5 * SECOND];
+/** What waits at a hook is looked at so often, and thrice in each of the hook's timeouts. */
+const HOOK_LOOK = 20 * SECOND;
+/** The shortest HeartbeatTimeout a hook can have; taken where it is not known. */
+const SHORTEST_HOOK = 30;
+/** Looks come due together, so that one read serves many hosts. */
+const TOGETHER = 10 * SECOND;
+
+/** What every rule looks at: the facts, and what follows from them and from what is remembered. */
+interface View {
+  readonly facts: InstanceSituation;
+  readonly policy: Policy;
+  readonly now: number;
+  readonly memory: Memory;
+  readonly ending: Ending;
+  readonly devices: readonly Device[];
+}
+
+type Rule = (view: View) => Decision<HostCall> | undefined;
+
+/**
+ * What to do about an instance, from facts alone. Pure and total: the first rule that has an answer gives it. `now` is epoch ms.
+ * Reasons: docs/reasons.md; times and their sources: docs/save-spot-logs.md.
+ */
+export const decide = (facts: InstanceSituation, policy: Policy, now: number): Decision<HostCall> => {
+  const memory = heeding(facts.ledger.remembered, facts.notices);
+  const known = withoutReleased(memory, facts);
+  const ending = endingOf(known, policy.onRebalance === 'drain', now);
+  if (ending === null && (memory.hooks ?? []).length > 0) {
+    return skip('host-left', 'No lifecycle hook holds the instance any more; it is being terminated.', known);
+  }
+  if (ending === null || (facts.trigger === 'tick' && facts.ledger.incident === null))
+    return disarmed(facts, now, known);
+  const view = { facts, policy, now, memory: known, ending, devices: logDevicesOf(facts.devices, policy.logDevices) };
+  for (const rule of rules) {
+    const decision = rule(view);
+    if (decision !== undefined) return decision;
+  }
+  return skip('logs-armed', `${keptWords(view)}; the instance lives on.`, known);
+};
+
+/** Hooks at which the instance does not wait any more. */
+const withoutReleased = (memory: Memory, { host }: InstanceSituation): Memory => {
+  const group = whatIs(host?.group);
+  if (memory.hooks === undefined || group === undefined) return memory;
+  const waits = group !== null && ['Terminating', 'Terminating:Wait'].includes(group.lifecycleState ?? '');
+  return waits ? memory : { ...memory, hooks: [] };
+};
+
+// --- Nothing is about to happen, or not any more ---
+
+/** A recommendation that nothing followed for a day: the tag goes, what else tells of the volume stays, and so does the volume. */
+const disarmed = ({ host, state, instanceId }: InstanceSituation, now: number, memory: Memory): Decision<HostCall> => {
+  const stale = Object.entries(whatIs(host?.volumes) ?? {}).filter(([, tags]) => isStale(tags, instanceId, now));
+  if (state !== 'running' || stale.length === 0) return skip('logs-armed', 'Nothing to disarm.');
+  const volumes = stale.map(([volume]) => volume);
+  return act(
+    'disarm-logs',
+    `The instance has outlived its recommendation by a day; ${volumes.join(', ')} stays, and is no work for the rescue any more.`,
+    [{ call: 'DeleteTags', params: { Resources: volumes, Tags: [{ Key: RESCUE_TAGS.rescue }] } }],
+    { ...(memory.outlived && { outlived: true }) },
+    MINUTE,
+  );
+};
+
+const isStale = (tags: Readonly<Record<string, string>>, instanceId: string, now: number): boolean => {
+  if (tags[RESCUE_TAGS.rescue] !== 'armed' || tags[RESCUE_TAGS.instance] !== instanceId) return false;
+  try {
+    const item = parseWorkItem(tags);
+    return item !== null && now - item.since > ARMED_AT_MOST;
+  } catch {
+    return false;
+  }
+};
+
+/** EC2 did not take it after all: its volumes are armed, so that the rescue does not wait for them. */
+const outlived: Rule = ({ facts, memory, ending, now, devices, policy }) => {
+  const { interruption } = memory;
+  if (interruption === undefined || facts.state !== 'running' || now - interruption.at < OUTLIVED) return undefined;
+  const { interruption: _over, commands: _done, tries: _all, ...rest } = memory;
+  const tags = tagCalls(facts, devices, { ...ending, rescue: 'armed' }, rest, policy);
+  const pending = Object.entries(whatIs(facts.host?.volumes) ?? {})
+    .filter(([, tags]) => tags[RESCUE_TAGS.rescue] === 'pending' && tags[RESCUE_TAGS.instance] === facts.instanceId)
+    .map(([volume]) => volume);
+  const Tags = tagList({ [RESCUE_TAGS.rescue]: 'armed' });
+  const calls: HostCall[] = [
+    ...tags,
+    ...pending.map((volume) => ({ call: 'CreateTags' as const, params: { Resources: [volume], Tags } })),
+  ];
+  const why = 'Half an hour after the notice the instance still runs. What was drained or detached stays so.';
+  return calls.length === 0
+    ? skip('notice-outlived', why, { ...rest, outlived: true })
+    : act('notice-outlived', why, calls, { ...rest, tagged: 'armed', outlived: true }, MINUTE);
+};
+
+const left: Rule = ({ facts, memory, ending, now }) => {
+  const { state, host, devices } = facts;
+  const gone = state === 'terminated' || (state === 'shutting-down' && host !== null && !mortal(facts));
+  if (gone && (devices.length === 0 || host !== null)) {
+    return skip('host-left', `The instance is ${state}; what was kept of it is left to the rescue.`, memory);
+  }
+  const stops = memory.interruption !== undefined && ending.hooks.length === 0;
+  if (stops && ['stopping', 'stopped'].includes(state) && now - ending.since > TWO_MINUTES) {
+    return skip('host-left', `The instance is ${state}; its volumes stay with it.`, memory);
+  }
+  return undefined;
+};
+
+const mortal = ({ devices }: InstanceSituation): boolean =>
+  devices.some(({ deleteOnTermination }) => deleteOnTermination);
+
+// --- Everything that is still to be done, at once ---
+
+const work: Rule = (view) => {
+  const { facts, policy, now, memory, ending, devices } = view;
+  const tries = memory.tries ?? 0;
+  const urgent =
+    tries < TRIES_AT_MOST ? [...keepCalls(facts, devices), ...tagCalls(facts, devices, ending, memory, policy)] : [];
+  const ships = shipCalls(facts, ending, memory, policy, now);
+  const drains = drainsNow(view) && facts.host !== null ? drainCalls(facts, facts.host, ending, policy) : [];
+  const hooks = hookCalls(view, urgent.length > 0);
+  const calls = [...urgent, ...ships, ...drains, ...hooks.calls];
+  if (calls.length === 0) return undefined;
+  const [ship] = ships;
+  return act(
+    reasonOf(view, urgent.length + ships.length > 0, hooks),
+    sentence(view, calls),
+    calls,
+    {
+      ...memory,
+      tagged: ending.rescue,
+      ...(urgent.length + ships.length > 0 && { tries: tries + 1 }),
+      ...(ship?.call === 'SendCommand' &&
+        ending.ship !== null && { commands: { ...memory.commands, [ending.ship.phase]: now } }),
+      ...(hooks.beats && { heartbeatAt: now }),
+    },
+    urgent.length > 0 && facts.host !== null ? SECOND : nextLook(view, true) - now,
+  );
+};
+
+const reasonOf = (view: View, saves: boolean, { releases }: { releases: boolean }): Act['reason'] => {
+  if (saves) return view.ending.rescue === 'pending' ? 'save-logs' : 'arm-logs';
+  if (releases) return 'release-hook';
+  return drainsNow(view) ? 'drain-host' : 'hold-hook';
+};
+
+const drainsNow = ({ facts, ending, now }: View): boolean =>
+  ending.drainUntil !== null && now <= ending.drainUntil && ['running', 'pending'].includes(facts.state);
+
+const hookCalls = (
+  view: View,
+  saving: boolean,
+): { readonly calls: HostCall[]; readonly beats: boolean; readonly releases: boolean } => {
+  const { facts, ending, now, memory } = view;
+  const { hooks } = ending;
+  if (hooks.length === 0 || facts.host === null) return { calls: [], beats: false, releases: false };
+  if (now >= ending.holdUntil || (!saving && !isBusy(view))) {
+    return { calls: hooks.map((hook) => release(hook, facts.instanceId)), beats: false, releases: true };
+  }
+  const due = hooks.filter((hook) => now - Math.max(hook.at, memory.heartbeatAt ?? 0) >= timeoutOf(view, hook) / 2);
+  return { calls: due.map((hook) => heartbeat(hook, facts.instanceId)), beats: due.length > 0, releases: false };
+};
+
+/** ms. */
+const timeoutOf = ({ facts }: View, { hook }: Hook): number =>
+  (whatIs(facts.host?.group)?.heartbeatTimeouts[hook] ?? SHORTEST_HOOK) * SECOND;
+
+const UNDER_WAY = ['Pending', 'InProgress', 'Delayed', 'Cancelling'];
+
+/** Tasks still run, or logs are still shipped, or one of them cannot be told. */
+const isBusy = ({ facts: { host }, memory, now }: View): boolean => {
+  if (host === null) return true;
+  const container = whatIs(host.container);
+  if (container === undefined || (container !== null && tasksOn(container) !== 0)) return true;
+  const command = whatIs(host.command);
+  const sentAt = memory.commands?.interruption;
+  if (command === undefined) return true;
+  const unseen =
+    sentAt !== undefined && now - sentAt < HOOK_LOOK / 2 && (command === null || command.at < sentAt - HOOK_LOOK);
+  return unseen || (command !== null && UNDER_WAY.includes(command.status));
+};
+
+/** null: not known. */
+const tasksOn = ({ tasks }: Container): number | null => whatIs(tasks)?.length ?? null;
+
+// --- All that could be done is done. Is it over? ---
+
+const notKept: Rule = (view) => {
+  const { facts, devices, memory, ending } = view;
+  const lost = devices.filter(({ deleteOnTermination }) => deleteOnTermination);
+  if (lost.length === 0 || (memory.tries ?? 0) < TRIES_AT_MOST || drainsNow(view) || ending.hooks.length > 0) {
+    return undefined;
+  }
+  const names = lost.map(({ name, volume }) => `${name} (${volume})`).join(', ');
+  return {
+    ...escalate(
+      'volume-not-kept',
+      `${names} would be deleted with the instance, and ${TRIES_AT_MOST} tries to change that failed.`,
+      `aws ec2 modify-instance-attribute --instance-id ${facts.instanceId} --block-device-mappings '${JSON.stringify(
+        lost.map(({ name }) => ({ DeviceName: name, Ebs: { DeleteOnTermination: false } })),
+      )}'`,
+    ),
+    remember: memory,
+  };
+};
+
+/** The host is on its way, or what came first left the second look for later. */
+const leaving: Rule = (view) => {
+  const { facts, memory, ending } = view;
+  const first = facts.host === null && facts.trigger === 'event';
+  const goes = memory.interruption !== undefined && memory.interruption.action !== 'hibernate';
+  if (!first && ending.hooks.length === 0 && !goes && !(drainsNow(view) && isUnread(view))) return undefined;
+  return defer('host-leaving', nextLook(view, isUnread(view)), `${keptWords(view)}. ${leavingWords(view)}`, memory);
+};
+
+/** What could not be read may still hold something to drain. */
+const isUnread = ({ facts: { host } }: View): boolean =>
+  host !== null &&
+  [host.container, host.group, host.targets, host.balancers, host.volumes].some((known) => 'unknown' in known);
+
+/** Epoch ms. `soon`: something was done that is to be verified, or could not be read. */
+const nextLook = (view: View, soon: boolean): number => {
+  const { facts, ending, now, memory } = view;
+  if (facts.host === null) return now;
+  const hookLook = Math.min(HOOK_LOOK, ...ending.hooks.map((hook) => timeoutOf(view, hook) / 3));
+  const looks = [
+    ...(ending.hooks.length > 0 ? [Math.min(now + hookLook, Math.max(now + SECOND, ending.holdUntil))] : []),
+    ...(memory.interruption !== undefined ? LOOKS.map((after) => ending.since + after) : []),
+    ...(soon ? [now + HOOK_LOOK] : []),
+  ];
+  const next = Math.min(...looks.filter((at) => at > now), now + 10 * MINUTE);
+  return hookLook < HOOK_LOOK ? next : Math.ceil(next / TOGETHER) * TOGETHER;
+};
+
+/** First match wins. */
+const rules: readonly Rule[] = [outlived, left, work, notKept, leaving];
+
+// --- Words and small parts ---
+
+const act = (
+  reason: Act['reason'],
+  why: string,
+  calls: readonly HostCall[],
+  remember: Memory,
+  followUpMs: number,
+): Act<HostCall> => ({ kind: 'act', reason, why, calls, coolDownMs: 0, planned: true, followUpMs, remember });
+const skip = (reason: Skip['reason'], why: string, remember?: Memory): Skip => ({
+  kind: 'skip',
+  reason,
+  why,
+  ...(remember && { remember }),
+});
+const escalate = (reason: Escalate['reason'], why: string, advice: string): Escalate => ({
+  kind: 'escalate',
+  reason,
+  why,
+  advice,
+});
+const defer = (reason: Defer['reason'], until: number, why: string, remember: Memory): Defer => ({
+  kind: 'defer',
+  reason,
+  until,
+  why,
+  remember,
+});
+
+const sentence = (view: View, calls: readonly HostCall[]): string =>
+  `${noticeWords(view)} ${calls.map(callWords).join('; ')}.${missingWords(view)}`;
+
+const noticeWords = ({ memory, facts, now, ending }: View): string => {
+  const { interruption, change } = memory;
+  if (interruption !== undefined) {
+    const age = Math.round((now - interruption.at) / SECOND);
+    const late = now - interruption.at > TWO_MINUTES ? ', too late for more than its volumes' : '';
+    const unknown = ['terminate', 'stop', 'hibernate'].includes(interruption.action)
+      ? ''
+      : ', which Reflex does not know: its volumes are kept, and nothing else is done';
+    return `EC2 said ${age} s ago that it takes the instance (${interruption.action}${unknown}${late}).`;
+  }
+  if (ending.hooks.length > 0) return `Auto Scaling group ${ending.hooks[0]?.group} terminates the instance.`;
+  if (memory.rebalanceAt !== undefined) return 'EC2 sees the instance at elevated risk.';
+  return `EC2 ends ${facts.instanceId} (${change?.code}).`;
+};
+
+const callWords = ({ call, params }: HostCall): string => {
+  switch (call) {
+    case 'ModifyInstanceAttribute':
+      return `keep ${params.BlockDeviceMappings.map(({ DeviceName, Ebs }) => `${DeviceName} (${Ebs.VolumeId})`).join(', ')}`;
+    case 'CreateTags':
+    case 'DeleteTags':
+      return `tag ${params.Resources.join(', ')}`;
+    case 'SendCommand':
+      return `ship ${params.Parameters.source.join(' ')}`;
+    case 'UpdateContainerInstancesState':
+      return 'drain the ECS container instance';
+    case 'StopTask':
+      return `stop standalone task ${params.task.slice(params.task.lastIndexOf('/') + 1)}`;
+    case 'DetachInstances':
+      return `have ${params.AutoScalingGroupName} replace it`;
+    case 'DeregisterTargets':
+      return `deregister ${params.Targets.length} of its ports from ${params.TargetGroupArn.split('/')[1]}`;
+    case 'DeregisterInstancesFromLoadBalancer':
+      return `deregister it from ${params.LoadBalancerName}`;
+    case 'RecordLifecycleActionHeartbeat':
+      return `hold hook ${params.LifecycleHookName}`;
+    case 'CompleteLifecycleAction':
+      return `release hook ${params.LifecycleHookName}`;
+  }
+};
+
+const missingWords = ({ devices, facts, policy }: View): string => {
+  const roots = facts.devices
+    .filter(({ root, name }) => root && policy.logDevices.includes(name))
+    .map(({ name }) => name);
+  const isRoot = roots.length > 0 ? ` ${roots.join(', ')} is the root device: kept only with the word root.` : '';
+  const none =
+    devices.length === 0 ? ` No volume at ${policy.logDevices.join(' ')}: only what the host ships is saved.` : '';
+  return `${none}${isRoot}`;
+};
+
+const keptWords = ({ devices }: View): string =>
+  devices.length === 0 ? 'No log volume' : `${devices.map(({ volume }) => volume).join(', ')} kept and tagged`;
+
+const leavingWords = ({ facts, now, ending }: View): string => {
+  const container = whatIs(facts.host?.container);
+  const tasks = container ? `${tasksOn(container) ?? 'an unknown number of'} tasks on it` : 'no ECS tasks on it';
+  const shipping = whatIs(facts.host?.command)?.status ?? 'not sent';
+  return `${Math.round((now - ending.since) / SECOND)} s after the notice it is ${facts.state}; ${tasks}; shipping: ${shipping}.`;
+};

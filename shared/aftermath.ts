@@ -1,0 +1,196 @@
+import { type Case, causeOf, historyOf, incidentIdOf, occurrencesOf, triggerOf } from './case.ts';
+import type { FollowUpEvent } from './events/event.ts';
+import * as states from './ledger/state.ts';
+import type { ResourceState } from './ledger/types.ts';
+import { sendFollowUps } from './listen.ts';
+import type { Reason } from './reasons.ts';
+import type { Runtime } from './runtime.ts';
+
+/**
+ * What follows a decision: the history record, the ledger's state in one write, the follow-up, the notification. In this order:
+ * no intent disappears before its result is stored, and what is lost after that (a follow-up, a notification) changes no state.
+ */
+
+/** A repeated finding is told once in this time. */
+const TELL_AGAIN_MS = 24 * 3_600_000;
+/** Somebody else is at work on the resource, or was: record and state are theirs. */
+const THEIRS: readonly Reason[] = ['duplicate', 'superseded', 'lease-held', 'intent-unresolved'];
+/** Most acts are over by then; one that is not sends the messages round once more. */
+const COME_AGAIN_SECONDS = 5;
+/** Not the resource's trouble but a state a person may want to know of. */
+const WORTH_TELLING: readonly Reason[] = ['frozen', 'held'];
+
+/** record -> follow up -> tell. Never throws: `c.error` is set where the messages must come again. */
+export const record = async (runtime: Runtime, c: Case): Promise<void> => {
+  const { ledger, log } = runtime;
+  const now = runtime.clock();
+  if (c.error !== undefined) return recordUnhandled(runtime, c, now);
+  if (c.act === undefined && THEIRS.includes(c.decision.reason)) return comeAgain(runtime, c, now);
+  if (waits(c)) c.incidentId = incidentIdOf(c);
+  const entry = historyOf(c, now);
+  const key = tellKey(c, now);
+  let after: Advanced;
+  try {
+    if (isOurs(c) && !isRoutine(c)) await ledger.record(entry);
+    after = await advance(runtime, c, key, now);
+  } catch (error) {
+    log.error('not recorded', error, { resource: c.resource, recordId: c.recordId });
+    if (c.act === undefined) {
+      c.error = error;
+      return;
+    }
+    // The intent stands in the ledger; when its lease is over, the sweep goes on from there.
+    after = { superseded: false, followUp: null, nextCheckAt: c.lease?.until ?? null };
+  }
+  const { superseded, followUp, nextCheckAt } = after;
+  const tells = key !== null && (c.act !== undefined || !superseded);
+  await Promise.all([
+    followUp &&
+      sendFollowUps(runtime, [followUp]).catch((error: unknown) =>
+        log.error('follow-up not sent; the sweep will find the incident', error, { resource: c.resource }),
+      ),
+    tells && runtime.notify(entry, nextCheckAt),
+  ]);
+};
+
+/**
+ * News came while somebody else was at work on the resource. Whoever looks next reads the facts, but not what the event alone
+ * knew: the messages of a signal with evidence come again.
+ */
+const comeAgain = async ({ enqueue }: Runtime, c: Case, now: number): Promise<void> => {
+  const news = c.heeded.filter(
+    ({ signal }) => signal.evidence !== undefined && !states.wasSeen(c.state, signal.occurrence, now),
+  );
+  if (c.decision.reason === 'duplicate' || news.length === 0) return;
+  const bodies = new Set(news.map(({ message }) => message.raw));
+  try {
+    const failures = await enqueue([...bodies].map((body) => ({ body, delaySeconds: COME_AGAIN_SECONDS })));
+    if (failures.length > 0) throw new Error(`not put into the inbox: ${failures[0]?.message}`);
+  } catch (error) {
+    c.error = error;
+  }
+};
+
+/** The messages come again. Where there is no ledger to remember what was told, an escalation is told at the first delivery. */
+const recordUnhandled = async (runtime: Runtime, c: Case, now: number): Promise<void> => {
+  const { ledger, log, notify } = runtime;
+  const { kind, reason } = c.decision;
+  const entry = historyOf(c, now);
+  let tells = kind === 'escalate' && c.messages.some(({ receiveCount }) => (receiveCount ?? 1) <= 1);
+  if ('value' in c.ledgerView) {
+    try {
+      if (isOurs(c)) await ledger.record(entry);
+      tells = kind === 'escalate' && !toldLately(c, reason, now);
+      if (tells) await ledger.update(c.state, c.state, (state) => ({ state: states.noteNotified(state, reason, now) }));
+    } catch (error) {
+      log.error('not recorded', error, { resource: c.resource, recordId: c.recordId });
+    }
+  }
+  if (tells) await notify(entry, null);
+};
+
+interface Advanced {
+  /** Others have changed the incident since the facts were read; their state stands. */
+  readonly superseded: boolean;
+  readonly followUp: FollowUpEvent | null;
+  readonly nextCheckAt: number | null;
+}
+
+/** Moves the ledger's state on, in one write. */
+const advance = async (
+  { ledger, followUpMs }: Runtime,
+  c: Case,
+  key: string | null,
+  now: number,
+): Promise<Advanced> => {
+  const nextCheckAt = c.decision.kind === 'defer' ? c.decision.until : now + (c.act?.followUpMs ?? followUpMs);
+  const memory = memoryOf(c);
+  let superseded = false;
+  const { state } = await ledger.update(c.state, c.state, (before) => {
+    const after = moved(c, before, nextCheckAt, now);
+    superseded = after === null;
+    let state = after ?? before;
+    if (superseded) return { state };
+    if (memory !== undefined) state = states.remember(state, memory);
+    if (c.hold) state = states.hold(state, { reason: c.decision.why, by: 'reflex' }, now);
+    if (key !== null && key !== ALWAYS) state = states.noteNotified(state, key, now);
+    return { state };
+  });
+  c.state = state;
+  const { incident } = state;
+  if (superseded || incident === undefined || !staysOpen(c)) return { superseded, followUp: null, nextCheckAt: null };
+  const { fn, resource } = state;
+  const followUp = { fn, resource, incidentId: incident.id, check: incident.check, notBefore: nextCheckAt };
+  return { superseded, followUp: { kind: 'follow-up', ...followUp }, nextCheckAt };
+};
+
+/** The state after this case: settled, awaiting its next check, or without its incident; null where others were faster. */
+const moved = (c: Case, before: ResourceState, nextCheckAt: number, now: number): ResourceState | null => {
+  const { lease, failedVerifications } = c;
+  const { reason } = c.decision;
+  let state = before;
+  if (lease !== undefined) {
+    const settled = states.settle(before, lease, { reason, nextCheckAt, failedVerifications });
+    if ('refusal' in settled) return null;
+    state = settled.state;
+  } else if (c.state.incident !== undefined && !states.expects(before, c.state.incident)) {
+    return null;
+  } else if (staysOpen(c)) {
+    const incident = { id: incidentIdOf(c), cause: causeOf(c) };
+    state = states.awaitCheck(before, { occurrences: occurrencesOf(c), incident, reason, until: nextCheckAt }, now);
+  }
+  const ending = lease === undefined ? c.state.incident : state.incident;
+  if (staysOpen(c) || ending === undefined) return state;
+  const closed = states.closeIncident(state, ending, now);
+  return 'refusal' in closed ? null : closed.state;
+};
+
+/** What the function wants to find again: of an act only where the calls were made, or may have been. */
+const memoryOf = ({ act, decision, dryRun }: Case) => {
+  if (act !== undefined && (decision.kind === 'act' || decision.reason === 'act-unknown')) return act.remember;
+  return dryRun ? undefined : decision.remember;
+};
+
+/** The calls were made and AWS took them: what comes next is to verify. */
+const goesOn = ({ act, decision }: Case): boolean => act !== undefined && decision.kind === 'act';
+
+/** It is looked at again, because an incident is open or trouble was reported. A dry run opens none. */
+const waits = (c: Case): boolean => {
+  if (c.decision.kind !== 'defer') return false;
+  return c.state.incident !== undefined || (c.mode === 'on' && ['alarm', 'event'].includes(triggerOf(c)));
+};
+
+const staysOpen = (c: Case): boolean => goesOn(c) || waits(c);
+
+/** Only what carries the opt-in tag, or once was seen to, leaves a history and makes noise. */
+const isOurs = ({ state, observed, decision }: Case): boolean =>
+  state.version > 0 || ('facts' in observed && decision.reason !== 'not-opted-in');
+
+/** The schedule found what it finds every time. */
+const isRoutine = (c: Case): boolean =>
+  c.act === undefined && c.decision.kind === 'skip' && triggerOf(c) === 'tick' && c.state.incident === undefined;
+
+const ALWAYS = '';
+
+/** Under which key this is told, so that a repeated finding is told once a day; null: it is not told. */
+const tellKey = (c: Case, now: number): string | null => {
+  if (!isOurs(c) || isRoutine(c)) return null;
+  const { act, decision, state } = c;
+  const changed = c.actions.some(({ error }) => error === undefined) || decision.reason === 'act-unknown';
+  const stepsBefore = (state.incident?.steps ?? 0) - (c.lease === undefined ? 0 : 1);
+  const ends = !staysOpen(c) && stepsBefore > 0;
+  if ((act !== undefined && changed) || ends || c.hold) return ALWAYS;
+  const key = repeatable(c);
+  return key === null || toldLately(c, key, now) ? null : key;
+};
+
+const toldLately = ({ state }: Case, key: string, now: number): boolean =>
+  now - (state.notified[key] ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS;
+
+const repeatable = (c: Case): string | null => {
+  const { act, decision } = c;
+  if (c.dryRun) return ['dry-run', decision.reason, ...(triggerOf(c) === 'tick' ? [] : occurrencesOf(c))].join(' ');
+  return act !== undefined || decision.kind === 'escalate' || WORTH_TELLING.includes(decision.reason)
+    ? decision.reason
+    : null;
+};

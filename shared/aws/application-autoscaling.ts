@@ -1,0 +1,44 @@
+import {
+  ApplicationAutoScalingClient,
+  DescribeScalableTargetsCommand,
+  type ServiceNamespace,
+} from '@aws-sdk/client-application-auto-scaling';
+import { client, isErrorNamed } from './client.ts';
+
+/** Ids a call may name. */
+const IDS_PER_CALL = 50;
+
+/**
+ * Scalable dimensions by resource id, e.g. `replication-group/orders` -> `elasticache:replication-group:Replicas`.
+ * A Region or an endpoint that cannot scale the service says ValidationException: then there are none.
+ */
+export const scalableDimensions = async (
+  namespace: ServiceNamespace,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> => {
+  const found = new Map<string, string[]>();
+  const read = async (some: readonly string[]) => {
+    let token: string | undefined;
+    do {
+      const page = await client(ApplicationAutoScalingClient).send(
+        new DescribeScalableTargetsCommand({
+          ServiceNamespace: namespace,
+          ResourceIds: [...some],
+          ...(token !== undefined && { NextToken: token }),
+        }),
+      );
+      for (const { ResourceId = '', ScalableDimension = '' } of page.ScalableTargets ?? []) {
+        found.set(ResourceId, [...(found.get(ResourceId) ?? []), ScalableDimension]);
+      }
+      token = page.NextToken;
+    } while (token !== undefined);
+  };
+  const calls: Promise<void>[] = [];
+  for (let i = 0; i < ids.length; i += IDS_PER_CALL) calls.push(read(ids.slice(i, i + IDS_PER_CALL)));
+  try {
+    await Promise.all(calls);
+  } catch (error) {
+    if (!isErrorNamed(error, 'ValidationException')) throw error;
+  }
+  return found;
+};

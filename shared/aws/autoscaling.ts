@@ -1,0 +1,64 @@
+import {
+  AutoScalingClient,
+  type AutoScalingGroup,
+  CompleteLifecycleActionCommand,
+  type CompleteLifecycleActionType,
+  DescribeAutoScalingGroupsCommand,
+  DescribeLifecycleHooksCommand,
+  DetachInstancesCommand,
+  type DetachInstancesQuery,
+  type LifecycleHook,
+  RecordLifecycleActionHeartbeatCommand,
+  type RecordLifecycleActionHeartbeatType,
+} from '@aws-sdk/client-auto-scaling';
+import { client } from './client.ts';
+
+const autoscaling = () => client(AutoScalingClient);
+/** Whoever changes a group repeats the call itself, and only while it still makes sense. */
+const autoscalingOnce = () => client(AutoScalingClient, { maxAttempts: 1 });
+
+/** DescribeAutoScalingGroups takes this many names a call. */
+const groupsPerCall = 50;
+/** DetachInstances takes this many instances a call. */
+export const detachesPerCall = 20;
+
+/** Groups by name, with the lifecycle state of each of their instances; those that do not exist are left out. */
+export const describeAutoScalingGroups = async (names: readonly string[]): Promise<AutoScalingGroup[]> => {
+  const groups: AutoScalingGroup[] = [];
+  for (let start = 0; start < names.length; start += groupsPerCall) {
+    const AutoScalingGroupNames = names.slice(start, start + groupsPerCall);
+    let token: string | undefined;
+    do {
+      const page = await autoscaling().send(
+        new DescribeAutoScalingGroupsCommand({
+          AutoScalingGroupNames,
+          MaxRecords: 100,
+          ...(token !== undefined && { NextToken: token }),
+        }),
+      );
+      groups.push(...(page.AutoScalingGroups ?? []));
+      token = page.NextToken;
+    } while (token !== undefined);
+  }
+  return groups;
+};
+
+/** A group's hooks: 50 at most. */
+export const describeLifecycleHooks = async (group: string): Promise<LifecycleHook[]> => {
+  const answer = await autoscaling().send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: group }));
+  return answer.LifecycleHooks ?? [];
+};
+
+/** 20 instances of one group at most; one that is not in it fails them all. Deregisters them from the group's load balancers. */
+export const detachInstances = async (input: DetachInstancesQuery): Promise<void> => {
+  await autoscalingOnce().send(new DetachInstancesCommand(input));
+};
+
+/** Starts the hook's HeartbeatTimeout anew; a hook lasts 48 h or 100 timeouts at most. */
+export const recordLifecycleActionHeartbeat = async (input: RecordLifecycleActionHeartbeatType): Promise<void> => {
+  await autoscalingOnce().send(new RecordLifecycleActionHeartbeatCommand(input));
+};
+
+export const completeLifecycleAction = async (input: CompleteLifecycleActionType): Promise<void> => {
+  await autoscalingOnce().send(new CompleteLifecycleActionCommand(input));
+};

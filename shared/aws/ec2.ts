@@ -1,0 +1,100 @@
+import {
+  CreateTagsCommand,
+  type CreateTagsRequest,
+  DeleteTagsCommand,
+  type DeleteTagsRequest,
+  DescribeInstancesCommand,
+  DescribeNetworkInterfacesCommand,
+  DescribeVolumesCommand,
+  EC2Client,
+  type Instance,
+  ModifyInstanceAttributeCommand,
+  type ModifyInstanceAttributeRequest,
+  type NetworkInterface,
+  type Volume,
+} from '@aws-sdk/client-ec2';
+import { client } from './client.ts';
+
+const ec2 = () => client(EC2Client);
+/** Whoever changes something paces and repeats the calls itself: the SDK's own repetitions would come between. */
+const ec2Once = () => client(EC2Client, { maxAttempts: 1 });
+
+/** A filter takes this many values. */
+const valuesPerFilter = 200;
+
+/**
+ * Instances by id, 200 a call; those that do not exist are left out. By filter: with InstanceIds one unknown id fails the call.
+ * A terminated instance is shown for about an hour.
+ */
+export const describeInstances = async (ids: readonly string[]): Promise<Instance[]> => {
+  const found = await pages(ids, async (Values, token) => {
+    const page = await ec2().send(
+      new DescribeInstancesCommand({
+        Filters: [{ Name: 'instance-id', Values }],
+        MaxResults: 1_000,
+        ...(token !== undefined && { NextToken: token }),
+      }),
+    );
+    return { items: page.Reservations ?? [], next: page.NextToken };
+  });
+  return found.flatMap(({ Instances }) => Instances ?? []);
+};
+
+/** The volumes attached to instances, with their tags. */
+export const describeVolumesOf = (instances: readonly string[]): Promise<Volume[]> =>
+  pages(instances, async (Values, token) => {
+    const page = await ec2().send(
+      new DescribeVolumesCommand({
+        Filters: [{ Name: 'attachment.instance-id', Values }],
+        MaxResults: 1_000,
+        ...(token !== undefined && { NextToken: token }),
+      }),
+    );
+    return { items: page.Volumes ?? [], next: page.NextToken };
+  });
+
+const pages = async <T>(
+  values: readonly string[],
+  read: (values: string[], token?: string) => Promise<{ items: T[]; next: string | undefined }>,
+): Promise<T[]> => {
+  const found: T[] = [];
+  for (let start = 0; start < values.length; start += valuesPerFilter) {
+    const some = values.slice(start, start + valuesPerFilter);
+    let token: string | undefined;
+    do {
+      const { items, next } = await read(some, token);
+      found.push(...items);
+      // The last page's token is an empty text.
+      token = next || undefined;
+    } while (token !== undefined);
+  }
+  return found;
+};
+
+/** One attribute a call; of the block device mapping several devices at once. Changing calls: 50, then 5 a second, per account. */
+export const modifyInstanceAttribute = async (input: ModifyInstanceAttributeRequest): Promise<void> => {
+  await ec2Once().send(new ModifyInstanceAttributeCommand(input));
+};
+
+/** Adds tags, or gives them new values. 100 calls, then 10 a second, per account. */
+export const createTags = async (input: CreateTagsRequest): Promise<void> => {
+  await ec2Once().send(new CreateTagsCommand(input));
+};
+
+/** Takes tags off, whatever their values; one that is not there is a success, too. */
+export const deleteTags = async (input: DeleteTagsRequest): Promise<void> => {
+  await ec2Once().send(new DeleteTagsCommand(input));
+};
+
+/** Network interfaces by id, 200 a call; those that do not exist any more are left out. */
+export const describeNetworkInterfaces = (ids: readonly string[]): Promise<NetworkInterface[]> =>
+  pages(ids, async (Values, token) => {
+    const page = await ec2().send(
+      new DescribeNetworkInterfacesCommand({
+        Filters: [{ Name: 'network-interface-id', Values }],
+        MaxResults: 1_000,
+        ...(token !== undefined && { NextToken: token }),
+      }),
+    );
+    return { items: page.NetworkInterfaces ?? [], next: page.NextToken };
+  });

@@ -1,0 +1,184 @@
+import {
+  type ContainerInstance,
+  DescribeContainerInstancesCommand,
+  DescribeServicesCommand,
+  DescribeTaskDefinitionCommand,
+  DescribeTasksCommand,
+  type DesiredStatus,
+  ECSClient,
+  type Failure,
+  ListClustersCommand,
+  ListContainerInstancesCommand,
+  ListTasksCommand,
+  RunTaskCommand,
+  type RunTaskRequest,
+  type Service,
+  StopTaskCommand,
+  type Task,
+  type TaskDefinition,
+  UpdateContainerInstancesStateCommand,
+} from '@aws-sdk/client-ecs';
+import { client } from './client.ts';
+
+const ecs = () => client(ECSClient);
+
+/** DescribeServices takes this many names a call. */
+export const servicesPerCall = 10;
+/** DescribeTasks takes this many tasks a call. */
+export const tasksPerCall = 100;
+
+/** At most ten services of one cluster, with their tags; those that do not exist are left out. 100 calls, then 20 a second, per account. */
+export const describeServices = async (cluster: string, services: readonly string[]): Promise<Service[]> => {
+  const answer = await ecs().send(new DescribeServicesCommand({ cluster, services: [...services], include: ['TAGS'] }));
+  return answer.services ?? [];
+};
+
+/**
+ * At most 100 tasks of one cluster, by ARN or id; stopped ones are shown for an hour. What is missing may only be new or long stopped.
+ * 100 calls, then 20 a second, per account.
+ */
+export const describeTasks = async (cluster: string, tasks: readonly string[]): Promise<Task[]> => {
+  const answer = await ecs().send(new DescribeTasksCommand({ cluster, tasks: [...tasks] }));
+  return answer.tasks ?? [];
+};
+
+/** One revision, which never changes. 50 calls, then 20 a second, per account. */
+export const describeTaskDefinition = async (taskDefinition: string): Promise<TaskDefinition> => {
+  const answer = await ecs().send(new DescribeTaskDefinitionCommand({ taskDefinition }));
+  return answer.taskDefinition ?? {};
+};
+
+/** Whoever changes something repeats the call itself, and only while it still makes sense. */
+const ecsOnce = () => client(ECSClient, { maxAttempts: 1 });
+
+/** ARNs of every cluster of the Region; 100 a page. */
+export const listClusters = async (): Promise<string[]> => {
+  const clusters: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await ecs().send(
+      new ListClustersCommand({ maxResults: 100, ...(token !== undefined && { nextToken: token }) }),
+    );
+    clusters.push(...(page.clusterArns ?? []));
+    token = page.nextToken;
+  } while (token !== undefined);
+  return clusters;
+};
+
+/** DescribeContainerInstances takes this many a call. */
+const containerInstancesPerCall = 100;
+/** A filter expression is kept this short. */
+const idsPerFilter = 50;
+
+/** The container instances of a cluster that run on these EC2 instances, whatever their status. */
+export const containerInstancesOn = async (
+  cluster: string,
+  instances: readonly string[],
+): Promise<ContainerInstance[]> => {
+  const arns: string[] = [];
+  for (let start = 0; start < instances.length; start += idsPerFilter) {
+    const ids = instances.slice(start, start + idsPerFilter).map((id) => `'${id}'`);
+    let token: string | undefined;
+    do {
+      const page = await ecs().send(
+        new ListContainerInstancesCommand({
+          cluster,
+          filter: `ec2InstanceId in [${ids.join(', ')}]`,
+          ...(token !== undefined && { nextToken: token }),
+        }),
+      );
+      arns.push(...(page.containerInstanceArns ?? []));
+      token = page.nextToken;
+    } while (token !== undefined);
+  }
+  const found: ContainerInstance[] = [];
+  for (let start = 0; start < arns.length; start += containerInstancesPerCall) {
+    const answer = await ecs().send(
+      new DescribeContainerInstancesCommand({
+        cluster,
+        containerInstances: arns.slice(start, start + containerInstancesPerCall),
+      }),
+    );
+    found.push(...(answer.containerInstances ?? []));
+  }
+  return found.filter(({ ec2InstanceId = '' }) => instances.includes(ec2InstanceId));
+};
+
+/** UpdateContainerInstancesState takes this many a call. */
+export const drainsPerCall = 10;
+
+/** Ten container instances at most; what ECS did not accept comes back as failures of a call that succeeded. */
+export const drainContainerInstances = async (
+  cluster: string,
+  containerInstances: readonly string[],
+): Promise<Failure[]> => {
+  const answer = await ecsOnce().send(
+    new UpdateContainerInstancesStateCommand({
+      cluster,
+      containerInstances: [...containerInstances],
+      status: 'DRAINING',
+    }),
+  );
+  return answer.failures ?? [];
+};
+
+/** ARNs of the tasks on a container instance. STOPPED: those told to stop, and for an hour those that have stopped. */
+export const listTasksOn = async (
+  cluster: string,
+  containerInstance: string,
+  desiredStatus: DesiredStatus,
+): Promise<string[]> => {
+  const tasks: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await ecs().send(
+      new ListTasksCommand({
+        cluster,
+        containerInstance,
+        desiredStatus,
+        ...(token !== undefined && { nextToken: token }),
+      }),
+    );
+    tasks.push(...(page.taskArns ?? []));
+    token = page.nextToken;
+  } while (token !== undefined);
+  return tasks;
+};
+
+/** SIGTERM, and SIGKILL after the containers' stopTimeout. */
+export const stopTask = async (cluster: string, task: string, reason: string): Promise<void> => {
+  await ecsOnce().send(new StopTaskCommand({ cluster, task, reason }));
+};
+
+/** As `describeTasks`, with the tasks' tags; ECS may take the tags off when a task stops. */
+export const describeTasksWithTags = async (cluster: string, tasks: readonly string[]): Promise<Task[]> => {
+  const answer = await ecs().send(new DescribeTasksCommand({ cluster, tasks: [...tasks], include: ['TAGS'] }));
+  return answer.tasks ?? [];
+};
+
+/** One revision with its tags, which may change. 50 calls, then 20 a second, per account. */
+export const describeTaskDefinitionWithTags = async (
+  taskDefinition: string,
+): Promise<{ readonly definition: TaskDefinition; readonly tags: Readonly<Record<string, string>> }> => {
+  const answer = await ecs().send(new DescribeTaskDefinitionCommand({ taskDefinition, include: ['TAGS'] }));
+  const tags = (answer.tags ?? []).flatMap(({ key, value }) => (key === undefined ? [] : [[key, value ?? '']]));
+  return { definition: answer.taskDefinition ?? {}, tags: Object.fromEntries(tags) };
+};
+
+/** ARNs of the tasks that were run with these words in `startedBy`; stopped ones for an hour. 100 calls, then 20 a second, per account. */
+export const listTasksStartedBy = async (cluster: string, startedBy: string): Promise<string[]> => {
+  const of = async (desiredStatus: DesiredStatus): Promise<string[]> =>
+    (await ecs().send(new ListTasksCommand({ cluster, startedBy, desiredStatus }))).taskArns ?? [];
+  return (await Promise.all([of('RUNNING'), of('STOPPED')])).flat();
+};
+
+/**
+ * Runs one task. What ECS refused comes back as a failure in an answer with HTTP 200; never look at the tasks alone.
+ * On Fargate 20 calls a second, and as many launches of either kind of capacity, per account.
+ */
+export const runTask = async (
+  input: RunTaskRequest,
+): Promise<{ readonly tasks: readonly Task[]; readonly failures: readonly Failure[] }> => {
+  const { tasks = [], failures = [] } = await ecsOnce().send(new RunTaskCommand(input));
+  return { tasks, failures };
+};

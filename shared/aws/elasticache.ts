@@ -1,0 +1,175 @@
+import {
+  type CacheCluster,
+  DecreaseReplicaCountCommand,
+  DescribeCacheClustersCommand,
+  DescribeReplicationGroupsCommand,
+  DescribeServerlessCachesCommand,
+  DescribeUpdateActionsCommand,
+  ElastiCacheClient,
+  IncreaseReplicaCountCommand,
+  type IncreaseReplicaCountMessage,
+  ListAllowedNodeTypeModificationsCommand,
+  ModifyCacheClusterCommand,
+  type ModifyCacheClusterMessage,
+  ModifyReplicationGroupCommand,
+  type ModifyReplicationGroupMessage,
+  ModifyReplicationGroupShardConfigurationCommand,
+  type ModifyReplicationGroupShardConfigurationMessage,
+  ModifyServerlessCacheCommand,
+  type ModifyServerlessCacheRequest,
+  type ReplicationGroup,
+  type ServerlessCache,
+} from '@aws-sdk/client-elasticache';
+import { client, isErrorNamed } from './client.ts';
+
+const elasticache = () => client(ElastiCacheClient);
+
+/** Changes are made once: ElastiCache knows no client token, so whether a call without an answer took effect is read from the facts. */
+const elasticacheOnce = () => client(ElastiCacheClient, { maxAttempts: 1 });
+
+/** From this many on, all are read: 100 a page cost less than one call each. */
+const ONE_BY_ONE = 5;
+const PAGE = 100;
+
+interface Page<T> {
+  readonly items: readonly T[] | undefined;
+  readonly next: string | undefined;
+}
+
+/** Those with these ids, by id: one call each in parallel, or for many all pages. One that does not exist is absent. */
+const byId = async <T>(
+  ids: readonly string[],
+  idOf: (item: T) => string | undefined,
+  gone: readonly string[],
+  read: (ask: { readonly id: string } | { readonly marker: string | undefined }) => Promise<Page<T>>,
+): Promise<ReadonlyMap<string, T>> => {
+  const wanted = new Set(ids);
+  const found = new Map<string, T>();
+  const keep = (items: readonly T[] = []) => {
+    for (const item of items) {
+      const id = idOf(item);
+      if (id !== undefined && wanted.has(id)) found.set(id, item);
+    }
+  };
+  if (wanted.size <= ONE_BY_ONE) {
+    const one = async (id: string) => {
+      try {
+        keep((await read({ id })).items);
+      } catch (error) {
+        if (!isErrorNamed(error, ...gone)) throw error;
+      }
+    };
+    await Promise.all([...wanted].map(one));
+    return found;
+  }
+  let marker: string | undefined;
+  do {
+    const page = await read({ marker });
+    keep(page.items);
+    marker = page.next;
+  } while (marker !== undefined);
+  return found;
+};
+
+/** Replication groups by id. */
+export const describeReplicationGroups = (ids: readonly string[]): Promise<ReadonlyMap<string, ReplicationGroup>> =>
+  byId(
+    ids,
+    (group) => group.ReplicationGroupId,
+    ['ReplicationGroupNotFoundFault'],
+    async (ask) => {
+      const { ReplicationGroups, Marker } = await elasticache().send(
+        new DescribeReplicationGroupsCommand(
+          'id' in ask ? { ReplicationGroupId: ask.id } : { MaxRecords: PAGE, ...after(ask.marker) },
+        ),
+      );
+      return { items: ReplicationGroups, next: Marker };
+    },
+  );
+
+/** Cache clusters by id: standalone ones, and the members of replication groups. */
+export const describeCacheClusters = (ids: readonly string[]): Promise<ReadonlyMap<string, CacheCluster>> =>
+  byId(
+    ids,
+    (cluster) => cluster.CacheClusterId,
+    ['CacheClusterNotFound', 'CacheClusterNotFoundFault'],
+    async (ask) => {
+      const { CacheClusters, Marker } = await elasticache().send(
+        new DescribeCacheClustersCommand(
+          'id' in ask ? { CacheClusterId: ask.id } : { MaxRecords: PAGE, ...after(ask.marker) },
+        ),
+      );
+      return { items: CacheClusters, next: Marker };
+    },
+  );
+
+/** Serverless caches by name. */
+export const describeServerlessCaches = (names: readonly string[]): Promise<ReadonlyMap<string, ServerlessCache>> =>
+  byId(
+    names,
+    (cache) => cache.ServerlessCacheName,
+    ['ServerlessCacheNotFoundFault'],
+    async (ask) => {
+      const { ServerlessCaches, NextToken } = await elasticache().send(
+        new DescribeServerlessCachesCommand(
+          'id' in ask
+            ? { ServerlessCacheName: ask.id }
+            : { MaxResults: PAGE, ...(ask.marker !== undefined && { NextToken: ask.marker }) },
+        ),
+      );
+      return { items: ServerlessCaches, next: NextToken };
+    },
+  );
+
+const after = (marker: string | undefined) => (marker === undefined ? {} : { Marker: marker });
+
+/** Ids of those replication groups and clusters to which a service update is being applied. */
+export const updatesUnderWay = async (groups: readonly string[], clusters: readonly string[]): Promise<Set<string>> => {
+  const updating = new Set<string>();
+  let marker: string | undefined;
+  do {
+    const page = await elasticache().send(
+      new DescribeUpdateActionsCommand({
+        ...(groups.length > 0 && { ReplicationGroupIds: [...groups] }),
+        ...(clusters.length > 0 && { CacheClusterIds: [...clusters] }),
+        UpdateActionStatus: ['in-progress', 'stopping'],
+        ...after(marker),
+      }),
+    );
+    for (const { ReplicationGroupId, CacheClusterId } of page.UpdateActions ?? []) {
+      for (const id of [ReplicationGroupId, CacheClusterId]) if (id !== undefined) updating.add(id);
+    }
+    marker = page.Marker;
+  } while (marker !== undefined);
+  return updating;
+};
+
+/** Node types it may grow to, in no order and across families; AWS answers only while it is available or snapshotting. */
+export const allowedScaleUp = async (
+  of: { readonly ReplicationGroupId: string } | { readonly CacheClusterId: string },
+): Promise<string[]> =>
+  (await elasticache().send(new ListAllowedNodeTypeModificationsCommand(of))).ScaleUpModifications ?? [];
+
+/** Counts are of replicas, without the primary. Asynchronous; no downtime. */
+export const increaseReplicaCount = (input: IncreaseReplicaCountMessage) =>
+  elasticacheOnce().send(new IncreaseReplicaCountCommand(input));
+
+/** Asynchronous; AWS chooses which replica goes. */
+export const decreaseReplicaCount = (input: IncreaseReplicaCountMessage) =>
+  elasticacheOnce().send(new DecreaseReplicaCountCommand(input));
+
+/** Asynchronous, and may take hours; the present count rebalances the slots. */
+export const modifyShardConfiguration = (input: ModifyReplicationGroupShardConfigurationMessage) =>
+  elasticacheOnce().send(new ModifyReplicationGroupShardConfigurationCommand(input));
+
+/** With ApplyImmediately it also applies whatever else waits for the maintenance window. Asynchronous. */
+export const modifyReplicationGroup = (input: ModifyReplicationGroupMessage) =>
+  elasticacheOnce().send(new ModifyReplicationGroupCommand(input));
+
+/** Only for a cluster outside of replication groups. Asynchronous. */
+export const modifyCacheCluster = (input: ModifyCacheClusterMessage) =>
+  elasticacheOnce().send(new ModifyCacheClusterCommand(input));
+
+/** Asynchronous. */
+export const modifyServerlessCache = (input: ModifyServerlessCacheRequest) =>
+  elasticacheOnce().send(new ModifyServerlessCacheCommand(input));

@@ -1,0 +1,31 @@
+import {
+  DeregisterInstanceCommand,
+  type DeregisterInstanceCommandInput,
+  type InstanceSummary,
+  ListInstancesCommand,
+  ServiceDiscoveryClient,
+} from '@aws-sdk/client-servicediscovery';
+import { client } from './client.ts';
+
+/** All instances of a Cloud Map service (at most 1,000), 100 a page. */
+export const listInstances = async (serviceId: string): Promise<InstanceSummary[]> => {
+  const instances: InstanceSummary[] = [];
+  let token: string | undefined;
+  do {
+    const page = await client(ServiceDiscoveryClient).send(
+      new ListInstancesCommand({
+        ServiceId: serviceId,
+        MaxResults: 100,
+        ...(token !== undefined && { NextToken: token }),
+      }),
+    );
+    instances.push(...(page.Instances ?? []));
+    token = page.NextToken;
+  } while (token !== undefined);
+  return instances;
+};
+
+/** Asynchronous: answers with an operation, whose end is not awaited. */
+export const deregisterInstance = async (input: DeregisterInstanceCommandInput): Promise<void> => {
+  await client(ServiceDiscoveryClient, { maxAttempts: 1 }).send(new DeregisterInstanceCommand(input));
+};

@@ -1,0 +1,266 @@
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { mockClient } from 'aws-sdk-client-mock';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { GroupFacts, ServerlessFacts } from '../../../functions/relieve-elasticache/facts.ts';
+import { observe } from '../../../functions/relieve-elasticache/observe.ts';
+import type { Trigger } from '../../../shared/function.ts';
+import { groupArn } from '../../support/cache-facts.ts';
+import { offered } from '../../support/cache-load.ts';
+import { AwsError } from '../../support/fake-aws/service.ts';
+import { useFakeAws } from '../../support/fake-aws/use-fake-aws.ts';
+
+const MINUTE = 60_000;
+const fake = await useFakeAws();
+const ec2 = mockClient(EC2Client);
+afterEach(() => ec2.reset());
+
+const look = (arns: readonly string[], trigger: Trigger = 'alarm') =>
+  observe(fake.clock)(arns.map((resource) => ({ resource, trigger, signals: [] })));
+const factsOf = async (arn = groupArn(), trigger: Trigger = 'alarm') => {
+  const observed = (await look([arn], trigger)).get(arn);
+  if (observed === undefined || !('facts' in observed)) throw new Error(JSON.stringify(observed));
+  return observed.facts;
+};
+const groupFacts = async (trigger: Trigger = 'alarm') => (await factsOf(groupArn(), trigger)) as GroupFacts;
+
+describe('a group', () => {
+  it('without cluster mode has its roles from CurrentRole; the first node is not the primary for its name', async () => {
+    fake.elasticache.createGroup('orders', { replicas: 2 });
+
+    const { nodes, clusterMode, shards, members } = await groupFacts();
+
+    expect(nodes.map(({ id, role }) => [id, role])).toEqual([
+      ['orders-001', 'replica'],
+      ['orders-002', 'replica'],
+      ['orders-003', 'primary'],
+    ]);
+    expect({ clusterMode, shards, members }).toEqual({
+      clusterMode: 'disabled',
+      shards: [{ id: '0001', status: 'available', slots: null }],
+      members: 3,
+    });
+  });
+
+  it('in cluster mode has them from IsMaster, and its slots counted', async () => {
+    fake.elasticache.createGroup('orders', { shards: 3, replicas: 1 });
+    offered(fake, 'orders', () => ({}));
+
+    const { nodes, shards } = await groupFacts();
+
+    expect(nodes.map(({ shard, role }) => [shard, role])).toEqual([
+      ['0001', 'replica'],
+      ['0001', 'primary'],
+      ['0002', 'replica'],
+      ['0002', 'primary'],
+      ['0003', 'replica'],
+      ['0003', 'primary'],
+    ]);
+    expect(shards.map(({ slots }) => slots)).toEqual([5_461, 5_461, 5_462]);
+  });
+
+  it('in cluster mode without IsMaster has no known role', async () => {
+    fake.elasticache.createGroup('orders', { shards: 2, replicas: 1 });
+    expect((await groupFacts()).nodes.every(({ role }) => role === null)).toBe(true);
+  });
+
+  it('says what speaks against a change', async () => {
+    fake.elasticache.createGroup('orders', {
+      shards: 2,
+      globalReplicationGroupId: 'abcde-orders',
+      pendingEngineVersion: '7.2',
+      updating: true,
+      resharding: true,
+      status: 'modifying',
+    });
+    fake.applicationAutoscaling.targets.push({
+      ResourceId: 'replication-group/orders',
+      ScalableDimension: 'elasticache:replication-group:Replicas',
+    });
+
+    expect(await groupFacts()).toMatchObject({
+      globalReplicationGroupId: 'abcde-orders',
+      pending: 'engine version 7.2',
+      updating: true,
+      resharding: true,
+      status: 'modifying',
+      autoscaled: ['Replicas'],
+      failover: true,
+      maintenanceWindow: 'sun:23:00-mon:01:30',
+      snapshotWindow: '09:00-10:00',
+      // AWS does not answer while it is modifying.
+      allowedTypes: null,
+      tags: { 'reflex:enabled': 'true' },
+    });
+  });
+
+  it('has numbers, not series, of an hour of its nodes', async () => {
+    fake.elasticache.createGroup('orders');
+    offered(fake, 'orders', ({ primary }, _shard, _group, at) => ({
+      EngineCPUUtilization: primary ? 95 : 5,
+      NewConnections: at > fake.clock() - 5 * MINUTE ? 600 : 100,
+      NetworkBandwidthOutAllowanceExceeded: primary && at > fake.clock() - 3 * MINUTE ? 7 : 0,
+    }));
+
+    const { nodes } = await groupFacts();
+
+    const load = nodes.find(({ role }) => role === 'primary')?.load;
+    expect(load?.engineCpu).toHaveLength(9);
+    expect(load?.engineCpu.at(-1)).toEqual([Math.floor(fake.clock() / MINUTE) * MINUTE - MINUTE, 95]);
+    expect(load).toMatchObject({
+      engineCpuHour: { minutes: 59, mean: 95, peak: 95 },
+      isMaster: true,
+      newConnections: { before: 100 },
+      commands: { GetTypeCmds: { perMinute: 60_000, latency: 9, before: 60_000 } },
+      networkExceededMinutes: 2,
+      networkUsage: null,
+      credits: null,
+      memory: 40,
+    });
+    expect(JSON.stringify(nodes).length / nodes.length).toBeLessThan(2_000);
+  });
+
+  it('that does not exist is gone', async () => {
+    const observed = await look([groupArn('gone')]);
+    expect(observed.get(groupArn('gone'))).toMatchObject({ decision: { kind: 'skip', reason: 'cache-gone' } });
+  });
+
+  it('of a type that is not in the table has its vCPUs from EC2', async () => {
+    ec2.onAnyCommand().resolves({ InstanceTypes: [{ VCpuInfo: { DefaultVCpus: 4 } }] });
+    fake.elasticache.createGroup('orders', { nodeType: 'cache.m9g.xlarge' });
+
+    expect((await groupFacts()).vcpus).toBe(4);
+    expect(ec2.calls()[0]?.args[0].input).toEqual({ InstanceTypes: ['m9g.xlarge'] });
+  });
+
+  it('of a type nobody knows has none', async () => {
+    ec2.onAnyCommand().rejects(Object.assign(new Error('unknown'), { name: 'InvalidInstanceType' }));
+    fake.elasticache.createGroup('orders', { nodeType: 'cache.m9g.xlarge' });
+    expect((await groupFacts()).vcpus).toBeNull();
+  });
+
+  it('of a known type costs no call of EC2', async () => {
+    fake.elasticache.createGroup('orders');
+    await groupFacts();
+    expect(ec2.calls()).toHaveLength(0);
+  });
+});
+
+describe('the slow log', () => {
+  const entry = JSON.stringify({ CacheClusterId: 'orders-001', Command: 'keys *', 'Duration (us)': 12_000 });
+
+  it('is read where it is delivered, by command', async () => {
+    fake.elasticache.createGroup('orders', { logGroup: '/redis/slow' });
+    fake.logs.write('/redis/slow', entry);
+    fake.logs.write('/redis/slow', entry, fake.clock() - 11 * MINUTE);
+
+    expect((await groupFacts()).slowLog).toEqual({
+      logGroup: '/redis/slow',
+      commands: [{ command: 'KEYS', count: 1, totalMicroseconds: 12_000, maxMicroseconds: 12_000 }],
+    });
+  });
+
+  it.each(['tick', 'recovery'] as const)('is not read on %s', async (trigger) => {
+    fake.elasticache.createGroup('orders', { logGroup: '/redis/slow' });
+    expect((await groupFacts(trigger)).slowLog).toEqual({ logGroup: '/redis/slow', commands: null });
+    expect(fake.called('FilterLogEvents')).toEqual([]);
+  });
+
+  it('that cannot be read stops nothing', async () => {
+    fake.elasticache.createGroup('orders', { logGroup: '/redis/gone' });
+    expect((await groupFacts()).slowLog).toEqual({ logGroup: '/redis/gone', commands: null });
+  });
+
+  it('that is not delivered is known not to be', async () => {
+    fake.elasticache.createGroup('orders');
+    expect((await groupFacts()).slowLog).toEqual({ logGroup: null, commands: null });
+  });
+});
+
+describe('a standalone node', () => {
+  it('is its own primary', async () => {
+    const { arn } = fake.elasticache.createCluster('alone');
+    expect(await factsOf(arn)).toMatchObject({
+      kind: 'cluster',
+      id: 'alone',
+      vcpus: 4,
+      nodes: [{ id: 'alone', shard: '0001', role: 'primary' }],
+      members: 1,
+      allowedTypes: ['cache.m5.2xlarge'],
+      snapshotWindow: null,
+    });
+  });
+
+  it('of memcached has no nodes to judge', async () => {
+    const { arn } = fake.elasticache.createCluster('sessions', { engine: 'memcached' });
+    expect(await factsOf(arn)).toMatchObject({ engine: 'memcached', nodes: [] });
+  });
+});
+
+describe('a serverless cache', () => {
+  it.each(['clusterId', 'ServerlessCacheName'])('has its metrics by %s', async (dimension) => {
+    const { arn } = fake.elasticache.createServerless('sessions', { maximum: 10_000, minimum: 2_000 });
+    const at = Math.floor(fake.clock() / MINUTE) * MINUTE - MINUTE;
+    const publish = (name: string, value: number) =>
+      fake.cloudwatch.publish(
+        { namespace: 'AWS/ElastiCache', name, dimensions: { [dimension]: 'sessions' } },
+        at,
+        value,
+      );
+    publish('ElastiCacheProcessingUnits', 600_000);
+    publish('ThrottledCmds', 5);
+
+    const facts = (await factsOf(arn)) as ServerlessFacts;
+
+    expect(facts).toMatchObject({ ecpuMaximum: 10_000, ecpuMinimum: 2_000, status: 'available' });
+    expect(facts.ecpuPerSecond).toEqual([[at, 10_000]]);
+    expect(facts.throttled).toEqual([[at, 5]]);
+  });
+});
+
+describe('a large group', () => {
+  it('of 90 nodes costs five readings of 500 metrics, side by side, and fits a history record', async () => {
+    fake.elasticache.createGroup('orders', { shards: 15, replicas: 5 });
+    offered(fake, 'orders', () => ({}), 12);
+
+    const facts = await groupFacts();
+
+    const queries = fake
+      .called('GetMetricData')
+      .map(({ MetricDataQueries }) => (MetricDataQueries as unknown[]).length);
+    expect(queries).toEqual([500, 500, 500, 500, 340]);
+    expect(JSON.stringify(facts).length).toBeLessThan(300_000);
+  });
+});
+
+describe('what cannot be read', () => {
+  it.each(['GetMetricData', 'DescribeReplicationGroups', 'GetResources', 'DescribeScalableTargets'])(
+    '%s fails the reading: nothing is decided without it',
+    async (operation) => {
+      fake.elasticache.createGroup('orders');
+      fake.fault(operation, new AwsError('AccessDeniedException', 'no', 403), 9);
+      await expect(look([groupArn()])).rejects.toThrow('no');
+    },
+  );
+
+  it('of service updates is unknown, and the rest is read', async () => {
+    fake.elasticache.createGroup('orders');
+    fake.fault('DescribeUpdateActions', new AwsError('AccessDenied', 'no', 403), 9);
+    expect((await groupFacts()).updating).toBeNull();
+  });
+
+  it('where nothing can be registered with Application Auto Scaling, nothing is', async () => {
+    fake.elasticache.createGroup('orders');
+    fake.fault('DescribeScalableTargets', new AwsError('ValidationException', 'Unsupported service namespace'), 9);
+    expect((await groupFacts()).autoscaled).toEqual([]);
+  });
+
+  it('nothing is asked about nothing', async () => {
+    const { arn } = fake.elasticache.createServerless('sessions');
+    await factsOf(arn);
+    expect(fake.calls.map(({ operation }) => operation).sort()).toEqual([
+      'DescribeServerlessCaches',
+      'GetMetricData',
+      'GetResources',
+    ]);
+  });
+});

@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest';
+import type { Memory, NodeLoad } from '../../../functions/relieve-elasticache/facts.ts';
+import { decided, group, hot, IDLE, shard } from '../../support/cache-facts.ts';
+import { at } from '../../support/event-builders.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const added = (from: number, count: number): Memory => ({ addedReplicas: { '0001': { from, count } } });
+const carrying = (mean: number): NodeLoad => ({
+  ...IDLE,
+  engineCpuHour: { minutes: 60, mean, peak: Math.min(45, mean) },
+});
+/** The schedule looks at it; two replicas, of which Reflex added one. */
+const calm = (options: Parameters<typeof group>[1] = {}, load: Partial<NodeLoad> = {}) => {
+  const node = { ...IDLE, ...load };
+  return group(shard('0001', node, node, node), { trigger: 'tick', remembered: added(1, 1), ...options });
+};
+const outcome = ({ kind, reason }: ReturnType<typeof decided>) => `${kind} ${reason}`;
+const paramsOf = (decision: ReturnType<typeof decided>) => (decision.kind === 'act' ? decision.calls[0]?.params : null);
+
+describe('after an hour of calm', () => {
+  it('a replica that Reflex added goes, and is no longer counted', () => {
+    const decision = decided(calm());
+
+    expect(decision).toMatchObject({
+      kind: 'act',
+      reason: 'scale-in-cache',
+      calls: [
+        {
+          call: 'DecreaseReplicaCount',
+          params: { ReplicationGroupId: 'orders', ApplyImmediately: true, NewReplicaCount: 1 },
+        },
+      ],
+      remember: { addedReplicas: { '0001': { from: 1, count: 0 } }, changedAt: at },
+    });
+  });
+
+  it.each(['alarm', 'recovery', 'follow-up', 'event'] as const)(
+    'nothing goes on anything but the schedule: %s',
+    (trigger) => {
+      expect(decided(calm({ trigger })).kind).toBe('skip');
+    },
+  );
+
+  it.each<[string, Memory, Record<string, string>, string]>([
+    ['nothing was added', {}, {}, 'skip nothing-to-remove'],
+    ['all that was added is gone', added(1, 0), {}, 'skip nothing-to-remove'],
+    ['somebody else took it away already', added(2, 1), {}, 'skip nothing-to-remove'],
+    ['nothing was added, with reflex:scale-in = all', {}, { 'scale-in': 'all' }, 'act scale-in-cache'],
+    ['something was added, with reflex:scale-in = off', added(1, 1), { 'scale-in': 'off' }, 'skip not-saturated'],
+    ['replicas are not allowed', added(1, 1), { allow: 'shards' }, 'skip nothing-to-remove'],
+    ['reflex:min-replicas is reached', added(1, 1), { 'min-replicas': '2' }, 'skip nothing-to-remove'],
+  ])('where %s: %s', (_, remembered, tags, expected) => {
+    expect(outcome(decided(calm({ remembered }), tags))).toBe(expected);
+  });
+
+  it.each([
+    [true, 'skip nothing-to-remove'],
+    [false, 'act scale-in-cache'],
+  ])('the last replica with automatic failover %s: %s', (failover, expected) => {
+    const facts = group(shard('0001', IDLE, IDLE), { trigger: 'tick', failover, remembered: added(0, 1) });
+    expect(outcome(decided(facts, { 'min-replicas': '0' }))).toBe(expected);
+  });
+
+  it.each<[string, Partial<NodeLoad>, string]>([
+    ['a minute was above 45 %', { engineCpuHour: { minutes: 60, mean: 10, peak: 45.1 } }, 'skip not-saturated'],
+    ['none was', { engineCpuHour: { minutes: 60, mean: 10, peak: 45 } }, 'act scale-in-cache'],
+    ['six minutes are missing', { engineCpuHour: { minutes: 54, mean: 10, peak: 15 } }, 'skip metrics-missing'],
+    ['five minutes are missing', { engineCpuHour: { minutes: 55, mean: 10, peak: 15 } }, 'act scale-in-cache'],
+    ['the hour is missing', { engineCpuHour: null }, 'skip metrics-missing'],
+    ['keys were evicted', { evictionsHour: 1 }, 'skip not-calm'],
+  ])('where %s: %s', (_, load, expected) => {
+    expect(outcome(decided(calm({}, load)))).toBe(expected);
+  });
+
+  it('is not calm while one node is blind', () => {
+    const blind = hot([], { engineCpuHour: null });
+    const facts = group(shard('0001', IDLE, IDLE, blind), { trigger: 'tick', remembered: added(1, 1) });
+    expect(outcome(decided(facts))).toBe('skip metrics-missing');
+  });
+
+  it.each([
+    [59, 'skip cool-down'],
+    [60, 'act scale-in-cache'],
+  ])('%d minutes after the last change: %s', (minutes, expected) => {
+    const facts = calm();
+    const ledger = { ...facts.ledger, lastActAt: at - minutes * MINUTE };
+    expect(outcome(decided({ ...facts, ledger }))).toBe(expected);
+  });
+
+  it('takes an hour between two steps', () => {
+    const facts = calm({ remembered: { ...added(1, 1), changedAt: at - HOUR } });
+    const decision = decided({ ...facts, ledger: { ...facts.ledger, lastActAt: at - HOUR } });
+    expect(decision).toMatchObject({ coolDownMs: HOUR });
+  });
+
+  it.each([
+    [29, 'act scale-in-cache'],
+    [30, 'skip nothing-to-remove'],
+  ])('two replicas at %d %%: the other would carry both below 60 %%: %s', (mean, expected) => {
+    const facts = group(shard('0001', IDLE, carrying(mean), carrying(mean)), {
+      trigger: 'tick',
+      remembered: added(1, 1),
+    });
+    expect(outcome(decided(facts))).toBe(expected);
+  });
+
+  it.each([
+    [29, 'act scale-in-cache'],
+    [30, 'skip nothing-to-remove'],
+  ])('one replica at %d %%: the primary at 30 %% would carry both: %s', (mean, expected) => {
+    const facts = group(shard('0001', carrying(30), carrying(mean)), {
+      trigger: 'tick',
+      failover: false,
+      remembered: added(0, 1),
+    });
+    expect(outcome(decided(facts, { 'min-replicas': '0' }))).toBe(expected);
+  });
+
+  it('Application Auto Scaling keeps what it owns', () => {
+    expect(outcome(decided(calm({ autoscaled: ['Replicas'] })))).toBe('skip nothing-to-remove');
+  });
+
+  it('a group that is being changed is left alone', () => {
+    expect(outcome(decided(calm({ status: 'snapshotting' })))).toBe('defer not-available');
+  });
+
+  it('nothing goes in compatible mode', () => {
+    expect(outcome(decided(calm({ clusterMode: 'compatible' })))).toBe('skip compatible-mode');
+  });
+
+  it('one replica of each shard that has one to spare goes', () => {
+    const nodes = [
+      ...shard('0001', IDLE, IDLE, IDLE),
+      ...shard('0002', IDLE, IDLE, IDLE),
+      ...shard('0003', IDLE, IDLE),
+    ];
+    const facts = group(nodes, { trigger: 'tick' });
+    expect(paramsOf(decided(facts, { 'scale-in': 'all' }))).toMatchObject({
+      ReplicaConfiguration: [
+        { NodeGroupId: '0001', NewReplicaCount: 1 },
+        { NodeGroupId: '0002', NewReplicaCount: 1 },
+      ],
+    });
+  });
+});
+
+describe('a shard that was added', () => {
+  const SHARDS = { allow: 'shards' };
+  const three = (
+    load: Partial<NodeLoad> = {},
+    options: Parameters<typeof group>[1] = {},
+    last: Partial<NodeLoad> = {},
+  ) => {
+    const node = { ...IDLE, ...load };
+    const nodes = ['0001', '0002', '0010'].flatMap((id) => shard(id, id === '0010' ? { ...node, ...last } : node));
+    return group(nodes, { trigger: 'tick', remembered: { addedShards: { from: 2, count: 1 } }, ...options });
+  };
+
+  it('goes, the newest first, by number and not by text', () => {
+    const decision = decided(three(), SHARDS);
+
+    expect(paramsOf(decision)).toEqual({
+      ReplicationGroupId: 'orders',
+      NodeGroupCount: 2,
+      ApplyImmediately: true,
+      NodeGroupsToRemove: ['0010'],
+    });
+    expect(decision.remember).toMatchObject({ addedShards: { from: 2, count: 0 } });
+  });
+
+  it.each<[string, Partial<NodeLoad>, Partial<NodeLoad>, string]>([
+    ['the others would be at 70 % of their memory', { memoryPeakHour: 46.7 }, {}, 'skip nothing-to-remove'],
+    ['they would be just below', { memoryPeakHour: 46.6 }, {}, 'act scale-in-cache'],
+    ['its memory is not known', {}, { memoryPeakHour: null }, 'skip nothing-to-remove'],
+    [
+      'the others would be at 60 % of their engine',
+      { engineCpuHour: { minutes: 60, mean: 40, peak: 45 } },
+      {},
+      'skip nothing-to-remove',
+    ],
+    ['they would be just below', { engineCpuHour: { minutes: 60, mean: 39.9, peak: 45 } }, {}, 'act scale-in-cache'],
+  ])('where %s: %s', (_, load, last, expected) => {
+    expect(outcome(decided(three(load, {}, last), SHARDS))).toBe(expected);
+  });
+
+  it('stays where the free memory of the others is less than one and a half of its own', () => {
+    const nodes = (memory: number) =>
+      group(
+        [...shard('0001', { ...IDLE, memoryPeakHour: memory }), ...shard('0002', { ...IDLE, memoryPeakHour: 34.9 })],
+        {
+          trigger: 'tick',
+          remembered: { addedShards: { from: 1, count: 1 } },
+        },
+      );
+    expect(outcome(decided(nodes(34.9), SHARDS))).toBe('act scale-in-cache');
+    expect(outcome(decided(nodes(35), SHARDS))).toBe('skip nothing-to-remove');
+  });
+
+  it.each<[string, Parameters<typeof group>[1], Record<string, string>, string]>([
+    ['shards are not allowed', {}, { allow: 'replicas' }, 'skip nothing-to-remove'],
+    ['it was not added by Reflex', { remembered: {} }, SHARDS, 'skip nothing-to-remove'],
+    [
+      'it was not, with reflex:scale-in = all',
+      { remembered: {} },
+      { ...SHARDS, 'scale-in': 'all' },
+      'act scale-in-cache',
+    ],
+    ['the group is global', { globalReplicationGroupId: 'abcde-orders' }, SHARDS, 'skip nothing-to-remove'],
+    ['Application Auto Scaling owns the shards', { autoscaled: ['NodeGroups'] }, SHARDS, 'skip nothing-to-remove'],
+    ['it is time for maintenance', { maintenanceWindow: 'thu:03:00-thu:04:00' }, SHARDS, 'skip maintenance-window'],
+  ])('where %s: %s', (_, options, tags, expected) => {
+    expect(outcome(decided(three({}, options), tags))).toBe(expected);
+  });
+
+  it('goes after replicas', () => {
+    const nodes = [...shard('0001', IDLE, IDLE, IDLE), ...shard('0002', IDLE, IDLE, IDLE)];
+    const decision = decided(group(nodes, { trigger: 'tick' }), { allow: 'replicas shards', 'scale-in': 'all' });
+    expect(decision).toMatchObject({ calls: [{ call: 'DecreaseReplicaCount' }] });
+  });
+});

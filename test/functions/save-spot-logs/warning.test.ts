@@ -1,0 +1,603 @@
+import { describe, expect, it } from 'vitest';
+import { at, instanceId, rebalanceRecommendation, spotInterruption } from '../../support/event-builders.ts';
+import { useFleet } from '../../support/fake-aws/fleet.ts';
+import { AwsError } from '../../support/fake-aws/service.ts';
+import { saver } from '../../support/save-spot-logs.ts';
+
+const fleet = await useFleet();
+const SECOND = 1_000;
+
+/** An ECS host of an Auto Scaling group behind an ALB on two ports and a classic load balancer, warned two seconds ago. */
+const warned = (
+  options: { capacityRebalance?: boolean; tags?: Record<string, string>; env?: NodeJS.ProcessEnv } = {},
+) => {
+  const s = saver(fleet, { env: options.env ?? {} });
+  s.world.now = at + 2 * SECOND;
+  const web = fleet.world.elbv2.addGroup('web');
+  const group = fleet.addGroup('workers', {
+    targetGroups: [web.arn],
+    balancers: ['old'],
+    capacityRebalance: options.capacityRebalance ?? false,
+  });
+  const host = fleet.addHost({
+    group: 'workers',
+    cluster: 'prod',
+    ...(options.tags && { tags: { 'reflex:enabled': 'true', ...options.tags } }),
+  });
+  web.targets.push({ id: host.id, port: 8080, state: 'healthy' }, { id: host.id, port: 9090, state: 'unhealthy' });
+  web.targets.push({ id: instanceId(9), port: 8080, state: 'healthy' });
+  fleet.world.classic.balancers.set('old', new Set([host.id, instanceId(9)]));
+  const container = fleet.world.ecs.clusters.get('prod')?.[0];
+  return { s, host, web, group, container };
+};
+
+const device = (id: string, name = '/dev/xvdf') =>
+  fleet.world.ec2.instances.get(id)?.devices.find((one) => one.name === name)?.deleteOnTermination;
+const tagsOf = (volume: string) => fleet.world.ec2.volumes.get(volume)?.tags;
+const operations = () => fleet.calls.map(({ operation }) => operation);
+const writes = () => operations().filter((name) => !/^(Describe|List|Get)/.test(name));
+const comesBefore = (first: string, second: string) =>
+  expect(operations().indexOf(first), `${first} before ${second}`).toBeLessThan(operations().indexOf(second));
+
+describe('an interruption warning', () => {
+  it('keeps the log volume first, then tags it, then does everything else', async () => {
+    const { s, host, web, group, container } = warned();
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(5 * SECOND);
+
+    expect(device(host.id)).toBe(false);
+    expect(tagsOf(host.volume)).toEqual({
+      'reflex:enabled': 'true',
+      'reflex:rescue': 'pending',
+      'reflex:instance': host.id,
+      'reflex:device': '/dev/xvdf',
+      'reflex:root': 'false',
+      'reflex:filesystem': 'xfs',
+      'reflex:prefix': 'spot-logs',
+      'reflex:since': '2026-03-05T03:12:00.000Z',
+      'reflex:attempts': '0',
+    });
+    expect(writes().slice(0, 3)).toEqual(['ModifyInstanceAttribute', 'CreateTags', 'SendCommand']);
+    expect(new Set(writes().slice(3))).toEqual(
+      new Set([
+        'UpdateContainerInstancesState',
+        'DetachInstances',
+        'DeregisterTargets',
+        'DeregisterInstancesFromLoadBalancer',
+      ]),
+    );
+    expect(container?.status).toBe('DRAINING');
+    expect(fleet.world.elbv2.targetsIn(web.arn, 'draining')).toEqual([`${host.id}:8080`, `${host.id}:9090`]);
+    expect(fleet.world.classic.balancers.get('old')).toEqual(new Set([instanceId(9)]));
+    expect(group.instances.has(host.id)).toBe(false);
+    expect(group.desired).toBe(10);
+  });
+
+  it('leaves the root device alone', async () => {
+    const { s, host } = warned();
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(device(host.id, '/dev/xvda')).toBe(true);
+  });
+
+  it('keeps the root device where it is asked to, by the word', async () => {
+    const { s, host } = warned({ tags: { 'reflex:log-devices': 'root /dev/xvdf' } });
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(device(host.id, '/dev/xvda')).toBe(false);
+    expect(tagsOf(host.volume.replace('f1', 'a1'))).toMatchObject({
+      'reflex:root': 'true',
+      'reflex:rescue': 'pending',
+    });
+  });
+
+  it('sends the document its deadline, for a command that one bad host does not stop', async () => {
+    const { s, host } = warned();
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(fleet.made('SendCommand')).toEqual([
+      {
+        DocumentName: 'reflex-ship-logs',
+        InstanceIds: [host.id],
+        Parameters: {
+          source: ['/var/log'],
+          destination: ['s3://reflex-logs/spot-logs'],
+          phase: ['interruption'],
+          deadline: [String(Math.floor(at / SECOND) + 110)],
+          executionTimeout: ['108'],
+        },
+        TimeoutSeconds: 30,
+        MaxErrors: '100%',
+        Comment: 'reflex save-spot-logs: interruption',
+      },
+    ]);
+  });
+
+  it('detaches before it deregisters, so that the group’s health check does not kill the host', async () => {
+    const { s, host } = warned();
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(5 * SECOND);
+
+    comesBefore('DetachInstances', 'DeregisterTargets');
+    comesBefore('DetachInstances', 'DeregisterInstancesFromLoadBalancer');
+  });
+
+  it('leaves the group to itself where it rebalances capacity', async () => {
+    const { s, host, group, container } = warned({ capacityRebalance: true });
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(60 * SECOND);
+
+    expect(fleet.count('DetachInstances')).toBe(0);
+    expect(group.instances.get(host.id)).toBe('InService');
+    expect(container?.status).toBe('DRAINING');
+  });
+
+  it.each(['Terminating:Wait', 'Terminating:Proceed', 'Detaching', 'Standby'])(
+    'does not detach what is %s',
+    async (state) => {
+      const { s, host, group } = warned();
+      group.instances.set(host.id, state);
+
+      await s.batch(spotInterruption(host.id));
+      await s.run(60 * SECOND);
+
+      expect(fleet.count('DetachInstances')).toBe(0);
+    },
+  );
+
+  it('does not flip a container instance that drains already', async () => {
+    const { s, host, container } = warned();
+    if (container) container.status = 'DRAINING';
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(60 * SECOND);
+
+    expect(fleet.count('UpdateContainerInstancesState')).toBe(0);
+  });
+
+  it('reads what ECS did not accept in an answer that says 200, and tries again', async () => {
+    const { s, host, container } = warned();
+    await s.batch(spotInterruption(host.id));
+    const real = container?.status ?? '';
+    // It changes between the read and the call.
+    const { UpdateContainerInstancesState: update } = fleet.world.ecs.service.operations;
+    let refused = 0;
+    Object.assign(fleet.world.ecs.service.operations, {
+      UpdateContainerInstancesState: (input: { containerInstances: string[] }) =>
+        refused++ === 0
+          ? { failures: [{ arn: input.containerInstances[0], reason: 'AGENT_DISCONNECTED', detail: 'later' }] }
+          : update?.(input),
+    });
+
+    await s.run(60 * SECOND);
+
+    const failed = s.outcomes().flatMap(({ actions }) => actions.filter(({ error }) => error !== undefined));
+    expect(failed).toMatchObject([{ call: 'UpdateContainerInstancesState', error: 'AGENT_DISCONNECTED: later' }]);
+    expect(real).toBe('ACTIVE');
+    expect(container?.status).toBe('DRAINING');
+  });
+
+  it('stops standalone tasks only where it is asked to, and after the drain', async () => {
+    const tasks = [
+      {
+        arn: 'arn:aws:ecs:eu-west-1:111122223333:task/prod/aaa',
+        group: 'service:web',
+        lastStatus: 'RUNNING',
+        desiredStatus: 'RUNNING',
+      },
+      {
+        arn: 'arn:aws:ecs:eu-west-1:111122223333:task/prod/bbb',
+        group: 'family:batch',
+        lastStatus: 'RUNNING',
+        desiredStatus: 'RUNNING',
+      },
+      {
+        arn: 'arn:aws:ecs:eu-west-1:111122223333:task/prod/ccc',
+        group: 'family:batch',
+        lastStatus: 'RUNNING',
+        desiredStatus: 'STOPPED',
+      },
+    ];
+    const left = warned();
+    left.container?.tasks.push(...structuredClone(tasks));
+    await left.s.batch(spotInterruption(left.host.id));
+    await left.s.run(60 * SECOND);
+    expect(fleet.count('StopTask')).toBe(0);
+    expect(fleet.count('ListTasks')).toBe(0);
+
+    const asked = warned({ tags: { 'reflex:stop-standalone-tasks': 'true' } });
+    asked.container?.tasks.push(...structuredClone(tasks));
+    await asked.s.batch(spotInterruption(asked.host.id));
+    await asked.s.run(60 * SECOND);
+
+    expect(fleet.made('StopTask')).toEqual([
+      {
+        cluster: 'arn:aws:ecs:eu-west-1:111122223333:cluster/prod',
+        task: tasks[1]?.arn,
+        reason: expect.stringContaining(asked.host.id),
+      },
+    ]);
+    comesBefore('UpdateContainerInstancesState', 'StopTask');
+  });
+
+  it('closes when the instance has gone, and never stops the instance itself', async () => {
+    const { s, host } = warned();
+    await s.batch(spotInterruption(host.id));
+    await s.run(119 * SECOND);
+    fleet.world.ec2.terminate(host.id);
+
+    await s.run(180 * SECOND);
+
+    expect(s.outcomes().at(-1)).toMatchObject({ decision: 'skip', reason: 'host-left' });
+    expect(s.world.inbox).toEqual([]);
+    expect(fleet.world.ec2.volumes.get(host.volume)).toMatchObject({ attached: null });
+    expect(
+      operations().filter((name) => /Terminate|SetDesired|DeleteVolume|StopInstances|UpdateAutoScaling/.test(name)),
+    ).toEqual([]);
+  });
+
+  it('asks for no change that is made already', async () => {
+    const { s, host } = warned();
+    const kept = fleet.world.ec2.instances.get(host.id)?.devices.find(({ name }) => name === '/dev/xvdf');
+    if (kept) kept.deleteOnTermination = false;
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(60 * SECOND);
+
+    expect(fleet.count('ModifyInstanceAttribute')).toBe(0);
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
+  });
+
+  it('finds /dev/sdf where /dev/xvdf is meant: the kernel’s name and EC2’s', async () => {
+    const s = saver(fleet);
+    const host = fleet.addHost({ devices: { '/dev/sdf': true, '/dev/sdg': true } });
+
+    await s.batch(spotInterruption(host.id));
+
+    expect([device(host.id, '/dev/sdf'), device(host.id, '/dev/sdg')]).toEqual([false, true]);
+  });
+
+  it('keeps several volumes with one call, each tagged for itself', async () => {
+    const s = saver(fleet, { env: { LOG_DEVICES: 'all' } });
+    const host = fleet.addHost({ devices: { '/dev/xvdf': true, '/dev/xvdg': true, '/dev/xvdh': false } });
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(fleet.made('ModifyInstanceAttribute')).toHaveLength(1);
+    expect(['f', 'g', 'h'].map((letter) => device(host.id, `/dev/xvd${letter}`))).toEqual([false, false, false]);
+    expect(device(host.id, '/dev/xvda')).toBe(true);
+    expect(fleet.made('CreateTags')).toHaveLength(3);
+  });
+
+  it('says so where there is no log volume, and still ships what the host has', async () => {
+    const s = saver(fleet);
+    const host = fleet.addHost({ devices: {} });
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(s.outcomes()[0]).toMatchObject({
+      reason: 'save-logs',
+      why: expect.stringContaining('No volume at /dev/xvdf'),
+    });
+    expect(fleet.count('SendCommand')).toBe(1);
+  });
+
+  it('with a wrong tag does nothing and says which', async () => {
+    const { s, host } = warned({ tags: { 'reflex:log-path': '/data' } });
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(s.outcomes()[0]).toMatchObject({
+      decision: 'escalate',
+      reason: 'bad-tag',
+      why: expect.stringContaining('reflex:log-path'),
+    });
+    expect(writes()).toEqual([]);
+  });
+
+  it('bears the tags a group propagates for restore-capacity', async () => {
+    const { s, host } = warned({ tags: { 'reflex:fallback-mode': 'on-demand-base', 'reflex:fallback-max': '20' } });
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(s.outcomes()[0]).toMatchObject({ decision: 'act', reason: 'save-logs' });
+  });
+});
+
+describe('what EC2 is going to do', () => {
+  it('stop: ships and drains, arms the volume, and leaves the group alone', async () => {
+    const { s, host, container } = warned();
+
+    await s.batch(spotInterruption(host.id, { action: 'stop' }));
+    await s.run(60 * SECOND);
+
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'armed' });
+    expect(device(host.id)).toBe(false);
+    expect(container?.status).toBe('DRAINING');
+    expect(fleet.count('SendCommand')).toBe(1);
+    expect(fleet.count('DetachInstances')).toBe(0);
+  });
+
+  it.each(['hibernate', 'teleport'])('%s: keeps and tags, and nothing else', async (action) => {
+    const { s, host } = warned();
+
+    await s.batch(spotInterruption(host.id, { action }));
+    await s.run(10 * 60 * SECOND);
+
+    expect(writes()).toEqual(['ModifyInstanceAttribute', 'CreateTags']);
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'armed' });
+  });
+
+  it('says that it does not know the action', async () => {
+    const { s, host } = warned();
+
+    await s.batch(spotInterruption(host.id, { action: 'teleport' }));
+
+    expect(s.outcomes()[0]?.why).toMatch(/teleport, which Reflex does not know/);
+  });
+});
+
+describe('a stale warning', () => {
+  it('still keeps and tags, and skips the work of the two minutes', async () => {
+    const { s, host } = warned();
+    s.world.now = at + 111 * SECOND;
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(60 * SECOND);
+
+    expect(writes()).toEqual(['ModifyInstanceAttribute', 'CreateTags']);
+  });
+
+  it('does all of it up to 110 s', async () => {
+    const { s, host } = warned();
+    s.world.now = at - 123 + 110 * SECOND;
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(fleet.count('SendCommand')).toBe(1);
+  });
+
+  it('of an instance that has gone is no trouble', async () => {
+    const { s, host } = warned();
+    fleet.world.ec2.terminate(host.id);
+    fleet.world.ec2.instances.delete(host.id);
+
+    await s.batch(spotInterruption(host.id), spotInterruption(instanceId(77)));
+
+    expect(s.outcomes().map(({ reason }) => reason)).toEqual(['instance-gone', 'instance-gone']);
+    expect(fleet.calls.map(({ operation }) => operation)).toEqual(['DescribeInstances']);
+  });
+
+  it('of an instance that shuts down is told to a person when the volume cannot be kept any more', async () => {
+    const { s, host } = warned();
+    const instance = fleet.world.ec2.instances.get(host.id);
+    if (instance) instance.state = 'shutting-down';
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(5 * 60 * SECOND);
+
+    expect(s.outcomes().at(-1)).toMatchObject({ decision: 'escalate', reason: 'volume-not-kept' });
+    expect(fleet.count('SendCommand')).toBe(0);
+  });
+});
+
+describe('an instance that is not managed', () => {
+  it('costs one DescribeInstances for all of the batch, and nothing else', async () => {
+    const s = saver(fleet);
+    const hosts = [1, 2, 3].map((n) => fleet.addHost({ n, tags: n === 3 ? { 'reflex:enabled': 'false' } : {} }));
+
+    await s.batch(...hosts.map(({ id }) => spotInterruption(id)));
+    await s.run(60 * SECOND);
+
+    expect(operations()).toEqual(['DescribeInstances']);
+    expect(s.outcomes().map(({ reason }) => reason)).toEqual(['not-opted-in', 'not-opted-in', 'not-opted-in']);
+    expect(s.runtime.calls).toEqual(['table.getMany']);
+  });
+});
+
+describe('the same warning again', () => {
+  it.each([
+    ['in one batch', 0],
+    ['a moment later', 1],
+  ])('%s is acted on once', async (_, later) => {
+    const { s, host } = warned();
+    const event = spotInterruption(host.id);
+
+    if (later === 0) await s.batch(event, { ...event, id: 'another delivery' });
+    else {
+      await s.batch(event);
+      await s.batch({ ...event, id: 'another delivery' });
+    }
+    await s.run(100 * SECOND);
+
+    for (const call of ['ModifyInstanceAttribute', 'CreateTags', 'SendCommand', 'DetachInstances']) {
+      expect(fleet.count(call), call).toBe(1);
+    }
+  });
+
+  it('with another time, minutes later, changes nothing', async () => {
+    const { s, host } = warned();
+    await s.batch(spotInterruption(host.id));
+    await s.run(60 * SECOND);
+
+    await s.batch(spotInterruption(host.id, { at: at + 62 * SECOND }));
+    await s.run(60 * SECOND);
+
+    expect(fleet.count('ModifyInstanceAttribute')).toBe(1);
+    expect(fleet.count('SendCommand')).toBe(1);
+  });
+
+  it('hours later, of an instance that was stopped and started, is another one', async () => {
+    const { s, host } = warned();
+    const instance = fleet.world.ec2.instances.get(host.id);
+    await s.batch(spotInterruption(host.id, { action: 'stop' }));
+    if (instance) instance.state = 'stopped';
+    await s.run(20 * 60 * SECOND);
+    expect(s.outcomes().at(-1)?.reason).toBe('host-left');
+    if (instance) instance.state = 'running';
+    await s.run(3 * 3_600 * SECOND);
+
+    await s.batch(spotInterruption(host.id, { at: s.world.now - SECOND }));
+    await s.run(60 * SECOND);
+
+    expect(fleet.count('SendCommand')).toBe(2);
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
+  });
+});
+
+describe('a call that fails', () => {
+  const throttled = new AwsError('RequestLimitExceeded', 'Request limit exceeded.', 503);
+  const refused = new AwsError('UnauthorizedOperation', 'You are not authorized to perform this operation.', 403);
+
+  it.each([
+    ['ModifyInstanceAttribute', refused],
+    ['CreateTags', refused],
+    ['SendCommand', new AwsError('InvalidDocument', 'The document does not exist.')],
+    ['UpdateContainerInstancesState', new AwsError('ClientException', 'no')],
+    ['DetachInstances', new AwsError('ScalingActivityInProgress', 'no')],
+    ['DeregisterTargets', new AwsError('TargetGroupNotFound', 'no')],
+    ['DeregisterInstancesFromLoadBalancer', new AwsError('LoadBalancerNotFound', 'no')],
+    ['DescribeVolumes', refused],
+    ['ListClusters', new AwsError('AccessDeniedException', 'no')],
+    ['DescribeAutoScalingGroups', new AwsError('AccessDenied', 'no', 403)],
+    ['DescribeTargetHealth', new AwsError('AccessDenied', 'no', 403)],
+    ['DescribeInstanceHealth', new AwsError('LoadBalancerNotFound', 'no')],
+    ['ListCommandInvocations', new AwsError('AccessDeniedException', 'no')],
+  ])('for good (%s) stops none of the others', async (operation, error) => {
+    const { s, host, container } = warned();
+    fleet.fault(operation, error, Number.POSITIVE_INFINITY);
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(100 * SECOND);
+
+    const unaffected: Record<string, boolean> = {
+      ModifyInstanceAttribute: device(host.id) === false,
+      CreateTags: tagsOf(host.volume)?.['reflex:rescue'] === 'pending',
+      SendCommand: fleet.made('SendCommand').length > 0,
+      UpdateContainerInstancesState: container?.status === 'DRAINING',
+      DetachInstances: fleet.made('DetachInstances').length === 1,
+      DeregisterTargets: fleet.made('DeregisterTargets').length === 1,
+      DeregisterInstancesFromLoadBalancer: fleet.world.classic.balancers.get('old')?.has(host.id) === false,
+    };
+    const lost: Record<string, string[]> = {
+      ListClusters: ['UpdateContainerInstancesState'],
+      DescribeAutoScalingGroups: ['DetachInstances', 'DeregisterTargets', 'DeregisterInstancesFromLoadBalancer'],
+      DescribeTargetHealth: ['DeregisterTargets'],
+      DescribeInstanceHealth: ['DeregisterInstancesFromLoadBalancer'],
+    };
+    const expected = [operation, ...(lost[operation] ?? [])];
+    for (const [call, done] of Object.entries(unaffected)) expect(done, call).toBe(!expected.includes(call));
+  });
+
+  it.each(['ModifyInstanceAttribute', 'CreateTags', 'SendCommand', 'DetachInstances', 'DeregisterTargets'])(
+    'for a moment (%s throttled) is made again at once',
+    async (operation) => {
+      const { s, host } = warned();
+      fleet.fault(operation, throttled, 2);
+
+      await s.batch(spotInterruption(host.id));
+      await s.run(4 * SECOND);
+
+      expect(fleet.made(operation)).toHaveLength(1);
+      expect(
+        s
+          .outcomes()
+          .flatMap(({ actions }) => actions)
+          .filter(({ error }) => error !== undefined),
+      ).toEqual([]);
+    },
+  );
+
+  it('without an answer is found done at the next look, and not made again', async () => {
+    const { s, host } = warned();
+    fleet.fault('ModifyInstanceAttribute', 'lost', 30);
+    fleet.fault('CreateTags', 'lost', 30);
+
+    await s.batch(spotInterruption(host.id));
+    expect(s.outcomes()[0]?.actions.map(({ error }) => error !== undefined)).toEqual([true, true, false]);
+    await s.run(100 * SECOND);
+
+    expect(fleet.made('ModifyInstanceAttribute').length).toBeGreaterThan(0);
+    expect(s.outcomes().at(-1)).toMatchObject({ decision: 'defer', reason: 'host-leaving' });
+  });
+
+  it('to keep the volume is tried again and then told to a person, with the command', async () => {
+    const { s, host } = warned();
+    fleet.fault('ModifyInstanceAttribute', refused, Number.POSITIVE_INFINITY);
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(5 * 60 * SECOND);
+
+    const escalation = s.outcomes().find(({ decision }) => decision === 'escalate');
+    expect(fleet.count('ModifyInstanceAttribute')).toBe(6);
+    expect(escalation).toMatchObject({ reason: 'volume-not-kept', advice: expect.stringContaining(host.id) });
+    expect(s.world.told.map(({ record }) => record.reason)).toContain('volume-not-kept');
+  });
+
+  it('to read the ledger does not keep it from acting', async () => {
+    const { host } = warned();
+    const s = saver(fleet, { trouble: (port) => (port.startsWith('table.') ? 'refused' : 'none') });
+    s.world.now = at + 2 * SECOND;
+    const again = fleet.addHost();
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(device(again.id)).toBe(false);
+    expect(fleet.count('SendCommand')).toBe(1);
+  });
+});
+
+describe('a dry run', () => {
+  it('lists the calls and makes none', async () => {
+    const s = saver(fleet, { stackMode: 'dry-run' });
+    s.world.now = at + 2 * SECOND;
+    const host = fleet.addHost();
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(60 * SECOND);
+
+    expect(s.outcomes()).toMatchObject([{ dryRun: true, reason: 'save-logs' }]);
+    expect(s.outcomes()[0]?.actions.map(({ call }) => call)).toEqual([
+      'ModifyInstanceAttribute',
+      'CreateTags',
+      'SendCommand',
+    ]);
+    expect(operations()).toEqual(['DescribeInstances']);
+  });
+});
+
+describe('what outlives its notice', () => {
+  it('is armed half an hour later, and told', async () => {
+    const { s, host } = warned();
+    await s.batch(spotInterruption(host.id));
+
+    await s.run(40 * 60 * SECOND);
+
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'armed', 'reflex:instance': host.id });
+    expect(s.outcomes().map(({ reason }) => reason)).toContain('notice-outlived');
+    expect(s.world.inbox).toEqual([]);
+    expect(fleet.count('SendCommand')).toBe(1);
+  });
+});
+
+describe('a warning that comes while another notice is acted on', () => {
+  it('is not lost', async () => {
+    const s = saver(fleet, {});
+    s.world.now = at + 2 * SECOND;
+    const host = fleet.addHost();
+
+    await Promise.all([s.batch(rebalanceRecommendation(host.id)), s.batch(spotInterruption(host.id))]);
+    await s.run(30 * SECOND);
+
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
+    expect(fleet.made('SendCommand').map(({ Parameters }) => (Parameters as { phase: string[] }).phase[0])).toContain(
+      'interruption',
+    );
+  });
+});

@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { receive } from '../../shared/events/envelope.ts';
+import { hold } from '../../shared/ledger/state.ts';
+import { listen, sendFollowUps } from '../../shared/listen.ts';
+import { alarmEvent, at, followUp, sqsBatch, streamArn, tick } from '../support/event-builders.ts';
+import { fakeFunction, type instance, workshop } from '../support/fake-function.ts';
+import { type FakeOptions, fakeRuntime, inboxBodies } from '../support/fake-runtime.ts';
+
+const minute = 60_000;
+const hour = 60 * minute;
+const orders = streamArn('orders');
+const check = { fn: 'fake', resource: orders, incidentId: 'rfx-1', check: 3 };
+
+function prepare(options: FakeOptions & Parameters<typeof instance>[0] = {}) {
+  const runtime = fakeRuntime(options);
+  const fn = fakeFunction(runtime, workshop(), options);
+  const hearing = (...bodies: unknown[]) => listen(fn, runtime, receive(sqsBatch(...bodies)).messages);
+  return { runtime, fn, hearing, world: runtime.world };
+}
+
+describe('listening', () => {
+  it('asks the function once for all events of a batch', async () => {
+    const { hearing, runtime } = prepare();
+
+    const { heeded } = await hearing(alarmEvent(), alarmEvent({ stream: 'clicks' }), tick('all'));
+
+    expect(runtime.calls.filter((call) => call === 'hear')).toHaveLength(1);
+    expect(heeded.map(({ signal }) => [signal.resource, signal.trigger])).toEqual([
+      [orders, 'tick'],
+      [orders, 'alarm'],
+      [streamArn('clicks'), 'alarm'],
+    ]);
+  });
+
+  it('does not ask the function where there is nothing to ask', async () => {
+    const { hearing, runtime } = prepare();
+
+    await hearing(tick('incidents'), '{');
+
+    expect(runtime.calls).not.toContain('hear');
+  });
+
+  it('keeps what is broken, what failed and what is not for us apart', async () => {
+    const { hearing } = prepare({
+      trouble: (port) => (port === 'table.queryAttention' ? 'refused' : 'none'),
+    });
+
+    const { heeded, notForUs, failed } = await hearing(
+      '{',
+      tick('all'),
+      { ...alarmEvent(), source: 'x' },
+      alarmEvent(),
+    );
+
+    expect(failed.map(({ message, broken }) => [message.id.at(-1), broken])).toEqual([
+      ['0', true],
+      ['1', false],
+    ]);
+    expect(notForUs).toEqual(['unknown-source']);
+    expect(heeded).toHaveLength(1);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('no');
+      },
+    ],
+    ['answers for fewer events than it was asked', async () => []],
+  ])('fails the events of a function that %s, and nothing else', async (_, hear) => {
+    const { hearing } = prepare({ hear });
+
+    const { heeded, failed } = await hearing(alarmEvent(), followUp({ ...check, notBefore: at }));
+
+    expect(failed).toMatchObject([{ broken: false }]);
+    expect(heeded).toMatchObject([{ check: { id: 'rfx-1', check: 3 } }]);
+  });
+});
+
+describe('a follow-up', () => {
+  it('that is due names its resource and its check', async () => {
+    const { hearing } = prepare();
+
+    expect((await hearing(followUp({ ...check, notBefore: at }))).heeded).toMatchObject([
+      {
+        signal: {
+          resource: orders,
+          trigger: 'follow-up',
+          cause: 'follow-up 3 of rfx-1',
+          occurrence: '',
+          at,
+        },
+        check: { id: 'rfx-1', check: 3 },
+      },
+    ]);
+  });
+
+  it('of another function is not for us', async () => {
+    const { hearing } = prepare();
+
+    expect(await hearing(followUp({ fn: 'other', notBefore: at }))).toMatchObject({
+      heeded: [],
+      notForUs: ['another-function'],
+    });
+  });
+
+  it('that comes too early is put back for the rest of its time, 15 minutes at most', async () => {
+    for (const [early, delay] of [
+      [1_001, 2_000],
+      [10 * minute, 10 * minute],
+      [2 * hour, 15 * minute],
+    ] as const) {
+      const { hearing, world } = prepare();
+
+      const { heeded, notForUs } = await hearing(followUp({ ...check, notBefore: at + early }));
+
+      expect([heeded, notForUs]).toEqual([[], ['not-due-yet']]);
+      expect(world.inbox.map(({ dueAt }) => dueAt - at)).toEqual([delay]);
+      expect(inboxBodies(world)).toEqual([followUp({ ...check, notBefore: at + early })]);
+    }
+  });
+
+  it('that comes a second early is not sent round again', async () => {
+    const { hearing, world } = prepare();
+
+    expect((await hearing(followUp({ ...check, notBefore: at + 1_000 }))).heeded).toHaveLength(1);
+    expect(world.inbox).toEqual([]);
+  });
+
+  it('that cannot be put back fails, so that it comes again', async () => {
+    const { hearing } = prepare({ trouble: (port) => (port === 'enqueue' ? 'refused' : 'none') });
+
+    expect(await hearing(followUp({ ...check, notBefore: at + minute }))).toMatchObject({
+      heeded: [],
+      failed: [{ broken: false, error: new Error('enqueue refused') }],
+    });
+  });
+
+  it('that is more than a day off is left to the sweep', async () => {
+    const { hearing, world } = prepare();
+
+    await hearing(
+      followUp({ ...check, notBefore: at + 24 * hour + 1 }),
+      followUp({ ...check, notBefore: Number.MAX_SAFE_INTEGER }),
+    );
+    expect(world.inbox).toEqual([]);
+
+    await hearing(followUp({ ...check, notBefore: at + 24 * hour }));
+    expect(world.inbox).toHaveLength(1);
+  });
+});
+
+describe('sending follow-ups', () => {
+  const event = { kind: 'follow-up', ...check, notBefore: at + 1 } as const;
+
+  it('delays by whole seconds, never too short and never negative', async () => {
+    const { runtime, world } = prepare();
+
+    await sendFollowUps(runtime, [event, { ...event, notBefore: at - hour }]);
+
+    expect(world.inbox.map(({ dueAt }) => dueAt - at)).toEqual([1_000, 0]);
+  });
+
+  it('says how many the inbox did not take, and why', async () => {
+    const { runtime } = prepare();
+    const refusing = { ...runtime, enqueue: async () => [{ index: 1, message: 'InternalError' }] };
+
+    await expect(sendFollowUps(refusing, [event, event])).rejects.toThrow('follow-ups not sent: 1 (InternalError)');
+  });
+
+  it('of none asks nobody', async () => {
+    const { runtime } = prepare();
+
+    await sendFollowUps(runtime, []);
+
+    expect(runtime.calls).toEqual([]);
+  });
+});
+
+describe('a tick', () => {
+  it('counts the held resources, and looks at none for being held', async () => {
+    const { hearing, runtime, world } = prepare();
+    await runtime.ledger.update({ fn: 'fake', resource: orders }, undefined, (state) => ({
+      state: hold(state, { reason: 'no', by: 'ann' }, world.now),
+    }));
+
+    expect((await hearing(tick('incidents'))).heeded).toEqual([]);
+    expect(runtime.measured).toContainEqual(['held', 'fake', 1]);
+  });
+
+  it('asks for every opted-in resource only where it is for all', async () => {
+    const { hearing, runtime } = prepare();
+
+    await hearing(tick('incidents'));
+    expect(runtime.calls).not.toContain('sweep');
+    await hearing(tick('all'));
+    expect(runtime.calls).toContain('sweep');
+  });
+
+  it('fails where the function cannot list its resources', async () => {
+    const { hearing } = prepare({ trouble: (port) => (port === 'sweep' ? 'refused' : 'none') });
+
+    expect(await hearing(tick('all'))).toMatchObject({ heeded: [], failed: [{ broken: false }] });
+  });
+});

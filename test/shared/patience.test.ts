@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { paced, patiently } from '../../shared/patience.ts';
+
+const fakeTime = (random = () => 0.5) => {
+  let now = 1_000_000;
+  const slept: number[] = [];
+  return {
+    clock: () => now,
+    sleep: async (ms: number) => {
+      slept.push(ms);
+      now += ms;
+    },
+    random,
+    slept,
+    start: now,
+  };
+};
+
+const failing = (times: number, error: unknown) => {
+  let made = 0;
+  return {
+    made: () => made,
+    call: async () => {
+      made++;
+      if (made <= times) throw error;
+      return 'done';
+    },
+  };
+};
+
+const throttled = Object.assign(new Error('Rate exceeded'), {
+  name: 'ThrottlingException',
+  $metadata: { httpStatusCode: 400 },
+});
+
+describe('a call made patiently', () => {
+  it('that succeeds is made once, without waiting', async () => {
+    const time = fakeTime();
+    const { call, made } = failing(0, throttled);
+
+    await expect(patiently(time, time.start, call)).resolves.toBe('done');
+
+    expect([made(), time.slept]).toEqual([1, []]);
+  });
+
+  it('that is throttled is repeated, at jitter up to 100 ms, doubling up to 800 ms', async () => {
+    const time = fakeTime();
+    const { call } = failing(6, throttled);
+
+    await expect(patiently(time, time.start + 60_000, call)).resolves.toBe('done');
+
+    expect(time.slept).toEqual([50, 100, 200, 400, 400, 400]);
+  });
+
+  it('is given up before its time is over, with its own error', async () => {
+    const time = fakeTime();
+    const { call, made } = failing(Number.POSITIVE_INFINITY, throttled);
+
+    await expect(patiently(time, time.start + 200, call)).rejects.toBe(throttled);
+
+    expect(made()).toBe(3);
+    expect(time.clock()).toBeLessThan(time.start + 200);
+  });
+
+  it('whose time is over already is made once', async () => {
+    const time = fakeTime();
+    const { call, made } = failing(9, throttled);
+
+    await expect(patiently(time, time.start - 5_000, call)).rejects.toBe(throttled);
+
+    expect(made()).toBe(1);
+  });
+
+  it.each([
+    Object.assign(new Error('no'), { name: 'AccessDeniedException', $metadata: { httpStatusCode: 400 } }),
+    new TypeError('a defect'),
+  ])('that is refused is not repeated (%s)', async (error) => {
+    const time = fakeTime();
+    const { call, made } = failing(9, error);
+
+    await expect(patiently(time, time.start + 60_000, call)).rejects.toBe(error);
+
+    expect(made()).toBe(1);
+  });
+
+  it('that is not answered is repeated', async () => {
+    const time = fakeTime();
+    const { call } = failing(2, Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
+
+    await expect(patiently(time, time.start + 60_000, call)).resolves.toBe('done');
+  });
+});
+
+describe('paced calls', () => {
+  it('go at once while the bucket has tokens, and then as fast as it fills', async () => {
+    const time = fakeTime();
+    const pace = paced({ burst: 3, perSecond: 4 }, time);
+
+    const waits: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const before = time.clock();
+      await pace();
+      waits.push(time.clock() - before);
+    }
+
+    expect(waits).toEqual([0, 0, 0, 250, 250]);
+  });
+
+  it('that ask together are let through in the order of asking', async () => {
+    const time = fakeTime();
+    const sleeps: number[] = [];
+    const pace = paced({ burst: 1, perSecond: 2 }, { ...time, sleep: async (ms) => void sleeps.push(ms) });
+
+    await Promise.all([pace(), pace(), pace()]);
+
+    expect(sleeps).toEqual([500, 1_000]);
+  });
+
+  it('find a full bucket after a pause, and no fuller one', async () => {
+    const time = fakeTime();
+    const pace = paced({ burst: 2, perSecond: 1 }, time);
+    await Promise.all([pace(), pace()]);
+    await time.sleep(3_600_000);
+    time.slept.length = 0;
+
+    await Promise.all([pace(), pace(), pace()]);
+
+    expect(time.slept).toEqual([1_000]);
+  });
+
+  it('never outrun the bucket they keep to', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(3_000), { maxLength: 40 }), async (pauses) => {
+        const time = fakeTime();
+        const pace = paced({ burst: 5, perSecond: 4 }, time);
+        let tokens = 5;
+        let at = time.clock();
+        for (const pause of pauses) {
+          await time.sleep(pause);
+          await pace();
+          tokens = Math.min(5, tokens + ((time.clock() - at) / 1_000) * 4) - 1;
+          at = time.clock();
+          expect(tokens).toBeGreaterThan(-1e-6);
+        }
+      }),
+    );
+  });
+});
