@@ -11,6 +11,7 @@ export const reasons = {
   'stale-facts': 'The facts grew too old between reading and acting; they are read again.',
   'native-autoscaler': 'Another autoscaler owns this resource.',
   'correlated-failure': 'Too many resources are in trouble at once; the cause is likely elsewhere.',
+  'enough-for-now': 'The schedule found more to do than StormLimit allows at a time; the rest waits for its next turn.',
   held: 'The resource is on hold until a person releases it.',
   'cool-down': 'Too soon after the last act on this resource.',
   'budget-exhausted': 'No attempts left in the rolling window, or only those kept in reserve.',

@@ -281,15 +281,17 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
 
   function guardAmong(acts: readonly OneCase[]): (c: OneCase) => Promise<void> {
     const now = clock();
-    const troubled = new Set(acts.map(({ resource }) => resource));
+    const together = new Set(acts.filter((c) => triggerOf(c) !== 'tick').map(({ resource }) => resource));
     for (const { ledgerView } of acts.slice(0, 1)) {
       const pulse = 'value' in ledgerView ? ledgerView.value.pulse : [];
-      for (const [resource, at] of pulse) if (now - at < TOGETHER_MS) troubled.add(resource);
+      for (const [resource, at] of pulse) if (now - at < TOGETHER_MS) together.add(resource);
     }
+    // What only the schedule brings up is not in trouble: each takes its turn behind what is.
+    const turns = acts.filter(({ resource }) => !together.has(resource));
     return async (c) => {
       if (c.decision.kind !== 'act' || !('facts' in c.observed)) return;
       try {
-        await guard(c, c.decision, c.observed.facts.asOf, troubled.size);
+        await guard(c, c.decision, c.observed.facts.asOf, together.size + turns.indexOf(c) + 1);
       } catch (error) {
         guardFailed(c, error);
       }
@@ -312,6 +314,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       factsAsOf,
       managedBy: c.heeded.find(({ signal }) => signal.managedBy !== undefined)?.signal.managedBy ?? null,
       calendar: readableCalendar(c),
+      scheduled: triggerOf(c) === 'tick',
       troubled,
       stormLimit: runtime.stormLimit,
       refusal: states.refusal(c.state, question, clock()),

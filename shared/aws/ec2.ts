@@ -1,4 +1,6 @@
 import {
+  CreateSnapshotCommand,
+  type CreateSnapshotRequest,
   CreateTagsCommand,
   type CreateTagsRequest,
   DeleteTagsCommand,
@@ -98,3 +100,45 @@ export const describeNetworkInterfaces = (ids: readonly string[]): Promise<Netwo
     );
     return { items: page.NetworkInterfaces ?? [], next: page.NextToken };
   });
+
+/** Volumes by a filter (`volume-id`, `tag-key`, `tag:<key>`), with their tags; 200 values a call, unknown ones are left out. */
+export const describeVolumesBy = (filter: string, values: readonly string[]): Promise<Volume[]> =>
+  pages(values, async (Values, token) => {
+    const page = await ec2().send(
+      new DescribeVolumesCommand({
+        Filters: [{ Name: filter, Values }],
+        MaxResults: 1_000,
+        ...(token !== undefined && { NextToken: token }),
+      }),
+    );
+    return { items: page.Volumes ?? [], next: page.NextToken };
+  });
+
+/** The account's own snapshots by a filter, with their tags; 200 values a call. */
+export const describeSnapshotsBy = (filter: string, values: readonly string[]): Promise<Snapshot[]> =>
+  pages(values, async (Values, token) => {
+    const page = await ec2().send(
+      new DescribeSnapshotsCommand({
+        OwnerIds: ['self'],
+        Filters: [{ Name: filter, Values }],
+        MaxResults: 1_000,
+        ...(token !== undefined && { NextToken: token }),
+      }),
+    );
+    return { items: page.Snapshots ?? [], next: page.NextToken };
+  });
+
+/** There is no client token: a call without an answer may have made one. Look for it by its tags first. */
+export const createSnapshot = async (input: CreateSnapshotRequest): Promise<void> => {
+  await ec2Once().send(new CreateSnapshotCommand(input));
+};
+
+/** Only an `available` volume goes: VolumeInUse otherwise. InvalidVolume.NotFound where it is gone. */
+export const deleteVolume = async (volume: string): Promise<void> => {
+  await ec2Once().send(new DeleteVolumeCommand({ VolumeId: volume }));
+};
+
+/** InvalidSnapshot.InUse where an image needs it. InvalidSnapshot.NotFound where it is gone. */
+export const deleteSnapshot = async (snapshot: string): Promise<void> => {
+  await ec2Once().send(new DeleteSnapshotCommand({ SnapshotId: snapshot }));
+};

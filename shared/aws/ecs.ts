@@ -182,3 +182,21 @@ export const runTask = async (
   const { tasks = [], failures = [] } = await ecsOnce().send(new RunTaskCommand(input));
   return { tasks, failures };
 };
+
+/** ARNs of the tasks of a task definition's family. STOPPED: those told to stop, and for an hour those that have stopped. */
+export const listTasksOfFamily = async (
+  cluster: string,
+  family: string,
+  desiredStatus: DesiredStatus,
+): Promise<string[]> => {
+  const tasks: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await ecs().send(
+      new ListTasksCommand({ cluster, family, desiredStatus, ...(token !== undefined && { nextToken: token }) }),
+    );
+    tasks.push(...(page.taskArns ?? []));
+    token = page.nextToken;
+  } while (token !== undefined);
+  return tasks;
+};

@@ -25,6 +25,8 @@ export interface BrakeContext {
   readonly calendar: Reading<{ readonly open: boolean; readonly until: number | null }> | null;
   /** Distinct resources this function acted on, or would now, within the last minutes. */
   readonly troubled: number;
+  /** Only the schedule brought the resource up: nothing says that it is in trouble. */
+  readonly scheduled: boolean;
   readonly stormLimit: number;
   /** Why the ledger would refuse the act. */
   readonly refusal: Refusal | null;

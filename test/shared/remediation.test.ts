@@ -689,6 +689,19 @@ describe('many resources in trouble at once', () => {
     expect(many.shop.acts).toEqual([]);
   });
 
+  it('are a few at a time where only the schedule found them', async () => {
+    const one = instance({ shop: storm() });
+
+    const first = reasonsOf(await one.handler(tick()));
+    expect(first.filter((reason) => reason === 'scale-up')).toHaveLength(10);
+    expect(first.filter((reason) => reason === 'enough-for-now')).toHaveLength(1);
+    expect(one.world.told).toHaveLength(10);
+
+    one.world.now += 10 * minute;
+    expect(reasonsOf(await one.handler(tick()))).toContain('scale-up');
+    expect(one.shop.acts.length).toBeGreaterThan(10);
+  });
+
   it('are counted over the batches of ten minutes', async () => {
     const one = instance({ shop: storm() });
     await one.handler(alarms(0, 10));

@@ -17,6 +17,7 @@ const brakes: BrakeContext = {
   managedBy: null,
   calendar: null,
   troubled: 1,
+  scheduled: false,
   stormLimit: 10,
   refusal: null,
   act,
@@ -116,6 +117,14 @@ it('a native autoscaler keeps what it owns, and is named', () => {
     kind: 'escalate',
     reason: 'native-autoscaler',
     why: 'Application Auto Scaling scales this resource; Reflex leaves it alone.',
+  });
+});
+
+it('what only the schedule brings up waits its turn without calling a person', () => {
+  expect(restrain({ ...brakes, scheduled: true, troubled: 10 })).toBeUndefined();
+  expect(restrain({ ...brakes, scheduled: true, troubled: 11 })).toMatchObject({
+    kind: 'skip',
+    reason: 'enough-for-now',
   });
 });
 

@@ -1,0 +1,65 @@
+import { idIn, type Place, placeOf, volumeArn } from '../../shared/arns.ts';
+import { describeSnapshotsBy, describeVolumesBy } from '../../shared/aws/ec2.ts';
+import type { ReflexFunction } from '../../shared/function.ts';
+import type { Patience } from '../../shared/patience.ts';
+import { RESCUE_TAGS } from '../../shared/spot-logs.ts';
+import { act } from './act.ts';
+import type { RescueCall } from './calls.ts';
+import { decide } from './decide.ts';
+import type { VolumeFacts } from './facts.ts';
+import { hear } from './hear.ts';
+import { observe } from './observe.ts';
+import { type Policy, stackPolicy, volumePolicy } from './policy.ts';
+
+/** All volumes that wait for a rescue, for the dashboard. */
+export interface Kept {
+  readonly GiB: number;
+  /** ms since the oldest was kept. */
+  readonly oldestMs: number;
+}
+
+/**
+ * Takes the logs off the volumes of dead instances: snapshot, a Fargate task that ships it, proof, clean-up.
+ * @throws SettingError for a wrong environment variable.
+ */
+export const rescueSpotLogs = (
+  env: NodeJS.ProcessEnv,
+  patience: Patience,
+  measure: (kept: Kept) => void = () => undefined,
+): ReflexFunction<VolumeFacts, Policy, RescueCall> => {
+  const stack = stackPolicy(env);
+  const place = placeOf(stack.taskDefinition);
+  return {
+    name: 'rescue-spot-logs',
+    onGuardError: 'stop',
+    hear: hear(place),
+    sweep: () => sweep(place, patience.clock, measure),
+    observe: observe(stack, patience.clock),
+    policy: (tags) => volumePolicy(stack, tags),
+    decide,
+    act: act(patience),
+  };
+};
+
+/** Every volume that was kept and every snapshot of one. Armed ones in use are their instance's; all others are looked at. */
+const sweep = async (place: Place, clock: () => number, measure: (kept: Kept) => void): Promise<readonly string[]> => {
+  const [volumes, snapshots] = await Promise.all([
+    describeVolumesBy('tag-key', [RESCUE_TAGS.instance]),
+    describeSnapshotsBy('tag-key', [RESCUE_TAGS.volume]),
+  ]);
+  const tagOf = (tags: readonly { Key?: string; Value?: string }[] = [], key: string) =>
+    tags.find(({ Key }) => Key === key)?.Value;
+  const waiting = volumes.filter(
+    ({ State, Tags }) => State === 'available' || !['armed', undefined].includes(tagOf(Tags, RESCUE_TAGS.rescue)),
+  );
+  const ages = waiting.map(({ Tags }) => clock() - Date.parse(tagOf(Tags, RESCUE_TAGS.since) ?? ''));
+  measure({
+    GiB: waiting.reduce((sum, { Size = 0 }) => sum + Size, 0),
+    oldestMs: Math.max(0, ...ages.filter((age) => !Number.isNaN(age))),
+  });
+  const ids = [
+    ...waiting.map(({ VolumeId }) => VolumeId),
+    ...snapshots.map(({ Tags }) => tagOf(Tags, RESCUE_TAGS.volume)),
+  ];
+  return [...new Set(ids.flatMap((id) => (id === undefined ? [] : volumeArn(place, idIn(id)))))];
+};

@@ -1,0 +1,249 @@
+import type { Task, TaskDefinition } from '@aws-sdk/client-ecs';
+import { describeNetworkInterfaces } from '../../shared/aws/ec2.ts';
+import {
+  describeTaskDefinitionWithTags,
+  describeTasks,
+  describeTasksWithTags,
+  listTasksStartedBy,
+  tasksPerCall,
+} from '../../shared/aws/ecs.ts';
+import { type EcsTask, later, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
+import type { Observed, Watch } from '../../shared/function.ts';
+import type { Reading } from '../../shared/guards/guard.ts';
+import { type Patience, paced, patiently } from '../../shared/patience.ts';
+import type { Network, Successor, TaskFacts } from './facts.ts';
+import { resumedBefore } from './overrides.ts';
+import { startedBy } from './run.ts';
+
+const SECOND = 1_000;
+/** The network interface lives until the task is deprovisioned: up to two minutes after the notice. */
+const READ_FOR = 20 * SECOND;
+/** DescribeTasks and ListTasks of an account share a bucket of 100, refilled by 20 a second; each look takes two. */
+const LOOKS = { burst: 20, perSecond: 8 };
+/** DescribeTaskDefinition: 50, then 20 a second. */
+const DEFINITIONS = { burst: 40, perSecond: 15 };
+
+interface Definition {
+  readonly definition: TaskDefinition;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads the facts of interrupted tasks, all together: tasks and definitions first, then the network interfaces of those that
+ * still have one and, where our own check looks, the tasks that were run for those that have stopped.
+ */
+export const observe = (patience: Patience) => {
+  const looks = paced(LOOKS, patience);
+  const definitionReads = paced(DEFINITIONS, patience);
+
+  return async (watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<TaskFacts>>> => {
+    const asOf = patience.clock();
+    const until = asOf + READ_FOR;
+    const ask = <T>(call: () => Promise<T>): Promise<Reading<T>> => reading(() => patiently(patience, until, call));
+
+    const readDefinition = once(async (arn: string): Promise<Reading<Definition>> => {
+      await definitionReads();
+      return ask(() => describeTaskDefinitionWithTags(arn));
+    });
+    const tasksOf = async (
+      arns: readonly string[],
+      describe: typeof describeTasks,
+    ): Promise<ReadonlyMap<string, Reading<Task>>> => {
+      const found = new Map<string, Reading<Task>>();
+      const chunks = [...Map.groupBy(arns, clusterOf)].flatMap(([cluster, all]) =>
+        chunksOf(all, tasksPerCall).map((some) => ({ cluster, some })),
+      );
+      await Promise.all(
+        chunks.map(async ({ cluster, some }) => {
+          const answer = await ask(() => describe(cluster, some.map(taskIdOf)));
+          if ('error' in answer) for (const arn of some) found.set(arn, answer);
+          else for (const task of answer.value) found.set(taskFromApi(task).arn, { value: task });
+        }),
+      );
+      return found;
+    };
+
+    const told = new Map(watches.flatMap((watch) => toldOf(watch).map((task) => [watch.resource, task] as const)));
+    for (const { taskDefinitionArn } of told.values()) void readDefinition(taskDefinitionArn);
+    const shown = await tasksOf(
+      watches.map(({ resource }) => resource),
+      describeTasksWithTags,
+    );
+
+    const observed = new Map<string, Observed<TaskFacts>>();
+    const members: { readonly watch: Watch; readonly raw: Task; readonly task: EcsTask }[] = [];
+    for (const watch of watches) {
+      const { resource } = watch;
+      const answer = shown.get(resource);
+      if (answer !== undefined && 'value' in answer) {
+        const known = told.get(resource);
+        const fromApi = taskFromApi(answer.value);
+        members.push({ watch, raw: answer.value, task: known === undefined ? fromApi : later(known, fromApi) });
+      } else observed.set(resource, answer ?? unseen(watch));
+    }
+
+    const interfaces = members.filter(({ task }) => task.lastStatus !== 'STOPPED').flatMap(({ raw }) => interfaceOf(raw));
+    const searched = members.filter(({ watch, task }) => watch.trigger !== 'event' && task.lastStatus === 'STOPPED');
+    const [networks, successors] = await Promise.all([
+      interfaces.length === 0 ? new Map<string, Network>() : networksOf(interfaces, ask),
+      Promise.all(searched.map(async (member) => [member.watch.resource, await successorsOf(member.raw)] as const)),
+    ]);
+    const found = new Map(successors);
+
+    await Promise.all(
+      members.map(async ({ watch, raw, task }) => {
+        const definition = await readDefinition(task.taskDefinitionArn);
+        const after = found.get(watch.resource) ?? { value: null };
+        observed.set(
+          watch.resource,
+          'error' in definition
+            ? definition
+            : 'error' in after
+              ? after
+              : { facts: factsOf({ asOf, task, raw, networks, successors: after.value, ...definition.value }) },
+        );
+      }),
+    );
+    return observed;
+
+    async function successorsOf(raw: Task): Promise<Reading<readonly Successor[]>> {
+      const { clusterArn = '' } = raw;
+      const { attempt, root } = lineage(raw);
+      await looks();
+      const arns = await ask(() => listTasksStartedBy(clusterArn, startedBy(root, attempt + 1)));
+      if ('error' in arns) return arns;
+      if (arns.value.length === 0) return { value: [] };
+      const tasks = [...(await tasksOf(arns.value, describeTasks)).values()];
+      const unread = tasks.find((task) => 'error' in task);
+      if (unread !== undefined) return unread;
+      return { value: tasks.flatMap((task) => ('value' in task ? successorOf(task.value) : [])) };
+    }
+  };
+};
+
+/** The latest of the tasks that a watch's events tell of; none for our own checks. */
+const toldOf = ({ signals }: Watch): EcsTask[] => {
+  const tasks = signals.flatMap(({ evidence }) => (evidence === undefined ? [] : [evidence as unknown as EcsTask]));
+  return tasks.length === 0 ? [] : [tasks.reduce(later)];
+};
+
+/** ECS has just told of the task, so that it is asked again; an hour after a task has stopped, that is all it says. */
+const unseen = ({ resource, trigger }: Watch): Observed<TaskFacts> =>
+  trigger === 'event'
+    ? { error: new Error(`DescribeTasks does not show ${resource}`) }
+    : {
+        decision: {
+          kind: 'escalate',
+          reason: 'task-forgotten',
+          why: 'ECS does not show the task any more, so it cannot be told what it ran; it is not resumed.',
+          advice: 'Run it again by hand where its work is not done.',
+        },
+      };
+
+const networksOf = async (
+  ids: readonly string[],
+  ask: <T>(call: () => Promise<T>) => Promise<Reading<T>>,
+): Promise<ReadonlyMap<string, Network>> => {
+  const answer = await ask(() => describeNetworkInterfaces([...new Set(ids)]));
+  if ('error' in answer) return new Map();
+  return new Map(
+    answer.value.flatMap(({ NetworkInterfaceId, SubnetId, Groups = [], Association }) =>
+      NetworkInterfaceId === undefined || SubnetId === undefined
+        ? []
+        : [
+            [
+              NetworkInterfaceId,
+              {
+                subnets: [SubnetId],
+                securityGroups: Groups.flatMap(({ GroupId }) => GroupId ?? []),
+                assignPublicIp: Association?.PublicIp === undefined ? 'DISABLED' : 'ENABLED',
+              },
+            ] as const,
+          ],
+    ),
+  );
+};
+
+const factsOf = ({
+  asOf,
+  task,
+  raw,
+  networks,
+  successors,
+  definition,
+  tags: definitionTags,
+}: {
+  readonly asOf: number;
+  readonly task: EcsTask;
+  readonly raw: Task;
+  readonly networks: ReadonlyMap<string, Network>;
+  readonly successors: readonly Successor[] | null;
+} & Definition): TaskFacts => {
+  const taskTags = Object.fromEntries(
+    (raw.tags ?? []).flatMap(({ key, value }) => (key === undefined ? [] : [[key, value ?? '']])),
+  );
+  const parts = definition.containerDefinitions ?? [];
+  const essential = parts.filter(({ essential = true }) => essential).map(({ name }) => name);
+  const [networkInterface] = interfaceOf(raw);
+  return {
+    asOf,
+    task,
+    tags: { ...definitionTags, ...taskTags },
+    taskTags,
+    definitionTags,
+    upToDate: (raw.version ?? 0) >= task.version,
+    stoppedAt: raw.stoppedAt?.getTime() ?? null,
+    overrides: raw.overrides ?? {},
+    platformVersion: raw.platformVersion ?? null,
+    enableExecuteCommand: raw.enableExecuteCommand ?? false,
+    volumes:
+      (raw.attachments ?? []).some(({ type }) => type === 'AmazonElasticBlockStorage') ||
+      (definition.volumes ?? []).some(({ configuredAtLaunch }) => configuredAtLaunch === true),
+    family: definition.family ?? '',
+    containers: parts.flatMap(({ name }) => name ?? []),
+    exitCodes: essential.map((name) => raw.containers?.find((one) => one.name === name)?.exitCode ?? null),
+    subnet: detailOf(raw, 'subnetId')[0] ?? null,
+    network: networks.get(networkInterface ?? '') ?? null,
+    ...lineage(raw),
+    successors,
+  };
+};
+
+const lineage = ({ taskArn = '', overrides = {} }: Task): { readonly attempt: number; readonly root: string } => {
+  const { attempt, root } = resumedBefore(overrides);
+  return { attempt, root: root ?? taskIdOf(taskArn) };
+};
+
+const successorOf = (raw: Task): Successor => {
+  const { arn, lastStatus, stopCode, stoppedReason } = taskFromApi(raw);
+  return { arn, lastStatus, stopCode, stoppedReason };
+};
+
+const interfaceOf = (raw: Task): string[] => detailOf(raw, 'networkInterfaceId');
+
+const detailOf = ({ attachments = [] }: Task, wanted: string): string[] =>
+  attachments
+    .flatMap(({ details = [] }) => details)
+    .flatMap(({ name, value }) => (name === wanted && value !== undefined ? [value] : []));
+
+const clusterOf = (taskArn: string): string => taskArn.split('/')[1] ?? '';
+
+const reading = async <T>(read: () => Promise<T>): Promise<Reading<T>> => {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    return { error };
+  }
+};
+
+const once = <T>(read: (key: string) => Promise<T>): ((key: string) => Promise<T>) => {
+  const asked = new Map<string, Promise<T>>();
+  return (key) => {
+    const answer = asked.get(key) ?? read(key);
+    asked.set(key, answer);
+    return answer;
+  };
+};
+
+const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
