@@ -47,6 +47,7 @@ export const reasons = {
   'insufficient-metrics': 'Less than a day of metrics was seen; scale-in needs a whole day.',
   'at-min-shards': 'The stream is as small as reflex:min-shards allows.',
   'closed-shards-draining': 'Shards closed by a recent reshard may still be unread.',
+  'throttled-lately': 'Records were rejected within the last day; bursts need the room that scale-in would take.',
   'consumers-behind': 'Iterator age is above its limit; scale-in would make catching up slower.',
   'consumers-unseen': 'No consumer is seen reading with GetRecords; scale-in is not safe to judge.',
   'skew-unseen': 'The stream was split unevenly and has no shard-level metrics to merge by.',
@@ -145,6 +146,50 @@ export const reasons = {
   'logs-armed': 'The log volumes are kept and tagged, and the instance is expected to live on.',
   // save-spot-logs: why a person must look
   'volume-not-kept': 'A log volume would be deleted with its instance, and repeated tries to change that failed.',
+
+  // resume-fargate: why it acts
+  'resume-task': 'A Spot interruption ended the task; RunTask with the same revision, network and overrides.',
+  // resume-fargate: why it waits
+  'task-stopping': 'The task is being stopped; what it needs to run again is saved.',
+  'resume-starting': 'The task that goes on with the work is starting.',
+  // resume-fargate: why it leaves the task alone
+  'resume-not-wanted': 'Neither the task nor its definition carries the tag reflex:resume = true.',
+  'stopped-otherwise': 'Something other than a Spot interruption ended the task.',
+  'work-done': 'Every essential container exited with 0, and the tags say that this means done.',
+  // resume-fargate: why a person must look
+  'resume-limit': 'The work was resumed as often as reflex:resume-max allows, and interrupted again.',
+  'resume-failed': 'The task that was to go on with the work did not start.',
+  'resume-too-late': 'More than an hour has passed since the task stopped.',
+  'task-forgotten': 'ECS does not show the stopped task any more.',
+  'network-unknown': "The task's security groups went with its network interface, and none are configured.",
+  'overrides-too-large': 'With the resume variables the overrides exceed what RunTask takes.',
+  'volume-unknown': 'The task had an EBS volume, and ECS does not tell how it was configured.',
+
+  // rescue-spot-logs: why it acts
+  'take-snapshot': 'A kept volume is free and its instance gone; a snapshot is taken of it.',
+  'ship-snapshot': 'The snapshot is complete; a Fargate task ships the logs from it to S3.',
+  'logs-proven': 'The task has ended well and its marker says that every file is in S3.',
+  'clean-up': 'The logs are proven to be in S3; the volume is deleted, then its snapshots.',
+  'rescue-retry': 'A snapshot or a task failed; it is tried again after a pause, five times in all.',
+  'volume-reused': 'A kept volume is attached to another instance; it is taken off the rescue.',
+  // rescue-spot-logs: why it waits
+  'volume-detaching': 'The instance is going or gone and has not let go of the volume yet.',
+  'snapshot-pending': 'The snapshot is not complete yet.',
+  'shipping-logs': 'The task that ships the logs is under way.',
+  'rescue-backoff': 'An attempt failed; the next one is not due yet.',
+  'task-not-placed': 'ECS did not run the rescue task; it is asked again.',
+  'volume-busy': 'EC2 does not delete the volume at the moment; it is tried again.',
+  // rescue-spot-logs: why it leaves the volume alone
+  'volume-attached': 'The volume is attached to an instance.',
+  'instance-lives': 'The volume was detached from an instance that lives on; whoever did so wants it.',
+  'volume-gone': 'Neither the volume nor a snapshot of it exists any more.',
+  'kept-unproven': 'The logs are not proven to be in S3; the volume is kept and a person was told.',
+  // rescue-spot-logs: why a person must look
+  'rescue-failed': 'Five attempts did not bring the logs to S3; the volume is kept.',
+  'not-mountable': 'ECS cannot mount the volume: a root device, partitions, or another filesystem; it is kept.',
+  'rescue-not-configured': 'No subnet is set for the rescue task; the volume is kept.',
+  'proof-lost': 'The logs were proven and the proof is in S3 no more; nothing is deleted.',
+  'snapshot-in-use': 'An image needs the snapshot; the volume is deleted and the snapshot kept.',
 } as const;
 
 export type Reason = keyof typeof reasons;

@@ -5,7 +5,7 @@ const yesOrNo: Kind<boolean> = {
   parse: (text) => (text === 'true' || text === 'false' ? text === 'true' : undefined),
 };
 
-const TARGET_GROUP_ARN = /^arn:[^:\s]+:elasticloadbalancing:[a-z0-9-]+:\d{12}:targetgroup\/\S+$/;
+const TARGET_GROUP_ARN = /^arn:[^:\s]+:elasticloadbalancing:[a-z0-9-]+:\d{12}:targetgroup\/[\w/-]+$/;
 
 const targetGroupArns: Kind<readonly string[]> = {
   expected: 'ARNs of target groups, separated by spaces, or none',

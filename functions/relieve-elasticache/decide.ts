@@ -100,11 +100,12 @@ const settling: Rule = (view) => {
   const { change } = memory;
   if (change === undefined) return undefined;
   const waited = now - change.at;
-  if (facts.status !== 'deleting' && occupied(view) !== undefined) {
+  const underWay = occupied(view);
+  if (!PASSING.includes(facts.status)) return undefined;
+  if (underWay !== undefined) {
     const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, waited / 4));
-    return defer('changing', now + wait, `${change.says}: under way for ${duration(waited)} (${occupied(view)}).`);
+    return defer('changing', now + wait, `${change.says}: under way for ${duration(waited)} (${underWay}).`);
   }
-  if (facts.status !== 'available') return undefined;
   if (change.availableSince === undefined) {
     return defer(
       'measuring',

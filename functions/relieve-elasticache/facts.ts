@@ -88,7 +88,7 @@ export interface SlowCommand {
 export interface SlowLog {
   /** Log group it is delivered to; null: it is not delivered to CloudWatch Logs. */
   readonly logGroup: string | null;
-  /** Entries of the last ten minutes by command, longest total first; null: not read, or not readable. */
+  /** Entries of the last ten minutes by command, longest total first; null: it could not be read. */
   readonly commands: readonly SlowCommand[] | null;
 }
 

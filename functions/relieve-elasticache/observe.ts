@@ -6,7 +6,6 @@ import type {
 } from '@aws-sdk/client-elasticache';
 import { scalableDimensions } from '../../shared/aws/application-autoscaling.ts';
 import { getMetricData, type MetricQuery, type Points } from '../../shared/aws/cloudwatch.ts';
-import { instanceVcpus } from '../../shared/aws/ec2-types.ts';
 import {
   allowedScaleUp,
   describeCacheClusters,
@@ -39,7 +38,6 @@ export const observe =
     const arns = watches.map(({ resource }) => resource);
     const ids = (kind: string) => arns.map(parseCacheArn).flatMap((arn) => (arn.kind === kind ? [arn.id] : []));
     const [groupIds, clusterIds, cacheNames] = [ids('replicationgroup'), ids('cluster'), ids('serverlesscache')];
-    const mayAct = new Set(watches.filter(({ trigger }) => trigger !== 'recovery').map(({ resource }) => resource));
 
     const [tags, groups, clusters, caches, scaled, updating, allowed] = await Promise.all([
       tagsOf(arns),
@@ -49,12 +47,12 @@ export const observe =
       some(groupIds.map(scalableId), (all) => scalableDimensions('elasticache', all)),
       // Without it only replicas are changed.
       groupIds.length + clusterIds.length === 0 ? null : updatesUnderWay(groupIds, clusterIds).catch(() => null),
-      allowedTypes(arns.filter((arn) => mayAct.has(arn))),
+      allowedTypes(arns),
     ]);
 
-    const found = watches.flatMap(({ resource: arn, trigger }): Found[] => {
+    const found = arns.flatMap((arn): Found[] => {
       const { kind, id } = parseCacheArn(arn);
-      const base = { asOf, arn, id, trigger, tags: tags.get(arn) ?? {} };
+      const base = { asOf, arn, id, tags: tags.get(arn) ?? {} };
       const group = kind === 'replicationgroup' ? groups.get(id) : undefined;
       const cluster = kind === 'cluster' ? clusters.get(id) : undefined;
       const cache = kind === 'serverlesscache' ? caches.get(id) : undefined;
@@ -106,7 +104,6 @@ interface Found {
   readonly asOf: number;
   readonly arn: string;
   readonly id: string;
-  readonly trigger: Watch['trigger'];
   readonly tags: Readonly<Record<string, string>>;
   readonly members: readonly Member[];
   readonly group?: ReplicationGroup;
@@ -157,6 +154,8 @@ const nodeTypeOf = ({ group, cluster }: Found): string => group?.CacheNodeType ?
 const unknownVcpus = async (nodeTypes: readonly string[]): Promise<ReadonlyMap<string, number>> => {
   const unknown = nodeTypes.filter((type) => type.startsWith('cache.') && vcpusOf(type) === null);
   if (unknown.length === 0) return new Map();
+  // EC2's client is larger than all the others together, and the table knows nearly every type.
+  const { instanceVcpus } = await import('../../shared/aws/ec2-types.ts');
   const known = await instanceVcpus(unknown.map((type) => type.slice('cache.'.length)));
   return new Map([...known].map(([type, vcpus]) => [`cache.${type}`, vcpus]));
 };
@@ -212,11 +211,11 @@ const readMetrics = async (found: readonly Found[], asOf: number): Promise<Read[
   });
 };
 
-/** Read only where somebody may have to be told; that it cannot be read stops nothing. */
-const slowLogOf = async ({ group, cluster, members, trigger }: Found, asOf: number): Promise<SlowLog> => {
+/** That it cannot be read stops nothing. */
+const slowLogOf = async ({ group, cluster, members }: Found, asOf: number): Promise<SlowLog> => {
   const delivery = (group ?? cluster)?.LogDeliveryConfigurations?.find(isSlowLog);
   const logGroup = delivery?.DestinationDetails?.CloudWatchLogsDetails?.LogGroup ?? null;
-  if (logGroup === null || trigger === 'tick' || trigger === 'recovery') return { logGroup, commands: null };
+  if (logGroup === null) return { logGroup, commands: null };
   try {
     const range = { start: asOf - SLOW_LOG_WINDOW, end: asOf };
     const messages = await recentMessages(logGroup, range, SLOW_LOG_ENTRIES);

@@ -26,7 +26,7 @@ export interface View {
   readonly level: Level;
   /** Nodes at that level, where it is more than calm. */
   readonly hot: readonly NodeView[];
-  /** Only TrafficManagementActive says so, no CPU metric. */
+  /** Saturated, and only TrafficManagementActive says so. */
   readonly onlyManaged: boolean;
   /** The warning level, at which this cache is only reported. */
   readonly reportOnly: boolean;
@@ -56,7 +56,7 @@ export const look = (facts: GroupSituation, policy: Policy, now: number): View =
     nodes,
     level,
     hot,
-    onlyManaged: hot.length > 0 && hot.every((node) => node.level === 'calm' && !node.creditless),
+    onlyManaged: alarming.length > 0 && alarming.every((node) => node.level !== 'saturated' && !node.creditless),
     reportOnly: level === 'warning' && policy.actAt !== 'warning',
     hotShards: facts.clusterMode === 'enabled' ? standOuts(nodes, hot) : [],
   };

@@ -139,7 +139,10 @@ export const runCall = (
           name: CONTAINER,
           environment: [
             { name: 'RESCUE_SOURCE', value: MOUNT },
-            { name: 'RESCUE_DESTINATION', value: `s3://${bucket}/${volumePrefix(item.prefix, item.instance, volumeId)}` },
+            {
+              name: 'RESCUE_DESTINATION',
+              value: `s3://${bucket}/${volumePrefix(item.prefix, item.instance, volumeId)}`,
+            },
             { name: 'RESCUE_MARKER', value: `s3://${bucket}/${rescuedKey(item.prefix, volumeId)}` },
             { name: 'RESCUE_VOLUME', value: volumeId },
             { name: 'RESCUE_SNAPSHOT', value: snapshot },

@@ -11,6 +11,8 @@ import { hear } from './hear.ts';
 import { observe } from './observe.ts';
 import { type Policy, stackPolicy, volumePolicy } from './policy.ts';
 
+type Ec2Tag = { readonly Key?: string | undefined; readonly Value?: string | undefined };
+
 /** All volumes that wait for a rescue, for the dashboard. */
 export interface Kept {
   readonly GiB: number;
@@ -47,8 +49,7 @@ const sweep = async (place: Place, clock: () => number, measure: (kept: Kept) =>
     describeVolumesBy('tag-key', [RESCUE_TAGS.instance]),
     describeSnapshotsBy('tag-key', [RESCUE_TAGS.volume]),
   ]);
-  const tagOf = (tags: readonly { Key?: string; Value?: string }[] = [], key: string) =>
-    tags.find(({ Key }) => Key === key)?.Value;
+  const tagOf = (tags: readonly Ec2Tag[] = [], key: string) => tags.find(({ Key }) => Key === key)?.Value;
   const waiting = volumes.filter(
     ({ State, Tags }) => State === 'available' || !['armed', undefined].includes(tagOf(Tags, RESCUE_TAGS.rescue)),
   );

@@ -10,42 +10,47 @@ const COMMAND_OVER = ['Success', 'Cancelled', 'TimedOut', 'Failed'];
 export const hear =
   (place: Place) =>
   async (events: readonly ReflexEvent[]): Promise<Heard[]> => {
-    const ids = events.flatMap((event) => (namesInstance(event) ? [event.instanceId] : []));
+    const ids = events.flatMap((event) => instanceIn(event) ?? []);
     const kept = await volumesOf([...new Set(ids)]);
     return events.map((event) => heard(event, place, kept));
   };
 
-type InstanceEvent = Extract<ReflexEvent, { kind: 'instance-state-change' | 'command-invocation' }>;
-
 /** `terminated` only: while it shuts down, the instance still writes. */
-const namesInstance = (event: ReflexEvent): event is InstanceEvent =>
-  (event.kind === 'instance-state-change' && event.state === 'terminated') ||
-  (event.kind === 'command-invocation' && COMMAND_OVER.includes(event.status));
+const instanceIn = (event: ReflexEvent): string | null => {
+  if (event.kind === 'instance-state-change') return event.state === 'terminated' ? event.instanceId : null;
+  if (event.kind === 'command-invocation') return COMMAND_OVER.includes(event.status) ? event.instanceId : null;
+  return null;
+};
 
 const volumesOf = async (instances: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> => {
   const volumes = instances.length === 0 ? [] : await describeVolumesBy(`tag:${RESCUE_TAGS.instance}`, instances);
-  const byInstance = Map.groupBy(volumes, ({ Tags = [] }) => Tags.find(({ Key }) => Key === RESCUE_TAGS.instance)?.Value);
+  const byInstance = Map.groupBy(
+    volumes,
+    ({ Tags = [] }) => Tags.find(({ Key }) => Key === RESCUE_TAGS.instance)?.Value,
+  );
   return new Map(
     instances.map((id) => [id, (byInstance.get(id) ?? []).flatMap(({ VolumeId }) => VolumeId ?? [])] as const),
   );
 };
 
 const heard = (event: ReflexEvent, place: Place, kept: ReadonlyMap<string, readonly string[]>): Heard => {
-  if (namesInstance(event)) {
-    const volumes = kept.get(event.instanceId) ?? [];
+  const ofInstance = (instance: string, cause: string, occurrence: string, at: number): Heard => {
+    const volumes = kept.get(instance) ?? [];
     if (volumes.length === 0) return { notForUs: 'no-kept-volume' };
-    const state = event.kind === 'instance-state-change' ? event.state : `${event.commandId} ${event.status}`;
-    const cause =
-      event.kind === 'instance-state-change'
-        ? `EC2 instance ${event.instanceId} is ${event.state}`
-        : `Run Command ${event.commandId} on ${event.instanceId} ended: ${event.status}`;
-    return { signals: volumes.map((id) => signal(place, id, cause, `${event.instanceId} ${state}`, event.at)) };
-  }
+    return { signals: volumes.map((id) => signal(place, id, cause, occurrence, at)) };
+  };
   switch (event.kind) {
-    case 'instance-state-change':
-      return { notForUs: 'not-terminated' };
-    case 'command-invocation':
-      return { notForUs: 'command-not-over' };
+    case 'instance-state-change': {
+      const { instanceId, state, at } = event;
+      if (instanceIn(event) === null) return { notForUs: 'not-terminated' };
+      return ofInstance(instanceId, `EC2 instance ${instanceId} is ${state}`, `${instanceId} ${state}`, at);
+    }
+    case 'command-invocation': {
+      const { instanceId, commandId, status, at } = event;
+      if (instanceIn(event) === null) return { notForUs: 'command-not-over' };
+      const cause = `Run Command ${commandId} on ${instanceId} ended: ${status}`;
+      return ofInstance(instanceId, cause, `${commandId} ${status}`, at);
+    }
     case 'snapshot': {
       const { snapshotId, sourceId, result, at } = event;
       if (event.event !== 'createSnapshot' || sourceId === null) return { notForUs: 'no-snapshot-of-a-volume' };

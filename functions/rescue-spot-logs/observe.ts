@@ -21,6 +21,7 @@ import type { Stack } from './policy.ts';
 
 type Tags = Readonly<Record<string, string>>;
 type Ec2Volume = Awaited<ReturnType<typeof describeVolumesBy>>[number];
+type Ec2Tag = { readonly Key?: string | undefined; readonly Value?: string | undefined };
 type Ec2Snapshot = Awaited<ReturnType<typeof describeSnapshotsBy>>[number];
 
 /** A volume that is being deleted is none any more. */
@@ -60,7 +61,16 @@ export const observe =
       if (one === undefined) return { error: new Error(`${arn} was not looked for`) };
       if (!('item' in one)) return one;
       const { id, item, tags, volume, snapshots } = one;
-      const facts = { asOf, arn, volumeId: id, tags, item, volume, instance: stateOf.get(item.instance) ?? null, snapshots };
+      const facts = {
+        asOf,
+        arn,
+        volumeId: id,
+        tags,
+        item,
+        volume,
+        instance: stateOf.get(item.instance) ?? null,
+        snapshots,
+      };
       if (!complete.includes(one)) {
         return { facts: { ...facts, tasks: null, marker: null, shipped: null } };
       }
@@ -156,7 +166,7 @@ const snapshotOf = (snapshot: Ec2Snapshot): Snapshot => ({
 
 const startOf = ({ StartTime }: Ec2Snapshot): number => StartTime?.getTime() ?? 0;
 
-const tagsIn = (tags: readonly { Key?: string; Value?: string }[] = []): Tags =>
+const tagsIn = (tags: readonly Ec2Tag[] = []): Tags =>
   Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
 
 /** `startedBy` filters no stopped tasks: the family does. */

@@ -442,7 +442,10 @@ const scaleIn: Rule = (view) => {
   const seen = `The peak of the last 24 h is ${percent(peak)} of ${shards(n)}, below ${percent(down)}`;
   if (n <= policy.minShards) return skip('at-min-shards', `${seen}, but reflex:min-shards is ${policy.minShards}.`);
   if (day.throttledRecords > 0) {
-    return skip('burst', `${seen}, but with ${records(day.throttledRecords)} rejected: bursts need the room.`);
+    return skip(
+      'throttled-lately',
+      `${seen}, but with ${records(day.throttledRecords)} rejected: bursts need the room.`,
+    );
   }
 
   const last = Math.max(facts.ledger.lastActAt ?? 0, memory.activeSince ?? 0);
@@ -535,6 +538,8 @@ interface Step {
   readonly memory: Memory;
   readonly queue: readonly QueuedStep[];
   readonly coolDownMs?: number;
+  /** Goes on with a decision of several steps; the first step of a decision may be one that has not helped before. */
+  readonly queued?: boolean;
 }
 
 /** The next queued split or merge that still makes sense; those that do not are dropped. */
@@ -548,12 +553,12 @@ const nextQueued = (view: View): Act<KinesisCall> | undefined => {
       const shard = stillHot(view, step.split);
       if (shard === undefined) continue;
       const why = `Next of the hot shards: ${shard.id} (${percent(loadNow(view, shard))}).${more}`;
-      return split(view, shard, { reason: 'split-hot-shards', why, memory, queue: rest });
+      return split(view, shard, { reason: 'split-hot-shards', queued: true, why, memory, queue: rest });
     }
     const pair = stillCold(view, step.merge);
     if (pair === undefined) continue;
     const why = `Next pair of cold neighbours: ${pair[0].id} and ${pair[1].id}.${more}`;
-    return mergePair(view, pair, { reason: 'merge-cold-shards', why, memory, queue: rest });
+    return mergePair(view, pair, { reason: 'merge-cold-shards', queued: true, why, memory, queue: rest });
   }
   return undefined;
 };
@@ -590,7 +595,7 @@ const oneStep = (view: View, step: Step, target: number, call: KinesisCall): Act
   why: step.why,
   calls: [call],
   coolDownMs: step.coolDownMs ?? 0,
-  planned: true,
+  planned: step.queued === true,
   remember: {
     ...settlingTo({ ...view, memory: step.memory }, target),
     ...(step.queue.length > 0 && { queue: step.queue }),

@@ -152,6 +152,7 @@ const STREAM_METRICS = [
   ['WriteProvisionedThroughputExceeded', 'Sum'],
   ['OutgoingBytes', 'Sum'],
   ['GetRecords.IteratorAgeMilliseconds', 'Maximum'],
+  ['GetRecords.Bytes', 'Sum'],
 ] as const;
 
 /** One-minute metrics of streams, in their order. */
@@ -166,8 +167,10 @@ const readMetrics = async (
   );
   const series = await getMetricData(queries, { ...range, periodSeconds: 60 });
   return names.map((_, i) => {
-    const [incomingBytes = [], incomingRecords = [], throttled = [], outgoingBytes = [], iteratorAge = []] =
+    const [incomingBytes = [], incomingRecords = [], throttled = [], outgoing = [], iteratorAge = [], read = []] =
       series.slice(i * STREAM_METRICS.length);
+    // AWS documents egress of a stream as GetRecords.Bytes, and OutgoingBytes for shards; either is the same bytes.
+    const outgoingBytes = read.length > 0 ? read : outgoing;
     return { incomingBytes, incomingRecords, throttled, outgoingBytes, iteratorAge };
   });
 };

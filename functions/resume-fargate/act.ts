@@ -1,6 +1,7 @@
 import type { Failure } from '@aws-sdk/client-ecs';
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { runTask } from '../../shared/aws/ecs.ts';
+import { withoutSecrets } from '../../shared/case.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
@@ -33,12 +34,14 @@ export const act = (patience: Patience) => {
 
   async function runOne({ act: { calls, remember } }: Approved<RunCall>): Promise<Acted> {
     const memory: Memory = remember ?? {};
+    const actions = withoutSecrets(calls);
     for (const call of calls) {
       const error = await ending(call);
       if (error === undefined) continue;
-      return { actions: [{ ...call, error: said(error) }], problem: meaning(error, memory, patience.clock()) };
+      const failed = actions.map((action) => ({ ...action, error: said(error) }));
+      return { actions: failed, problem: meaning(error, memory, patience.clock()) };
     }
-    return { actions: calls };
+    return { actions };
   }
 
   async function ending({ params }: RunCall): Promise<unknown> {

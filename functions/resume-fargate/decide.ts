@@ -70,7 +70,9 @@ const stoppedOtherwise: Rule = ({ facts: { task } }) =>
       );
 
 const notWanted: Rule = ({ policy }) =>
-  policy.resume ? undefined : skip('resume-not-wanted', 'Neither the task nor its definition carries reflex:resume = true.');
+  policy.resume
+    ? undefined
+    : skip('resume-not-wanted', 'Neither the task nor its definition carries reflex:resume = true.');
 
 const alreadyRan: Rule = ({ told, memory }) =>
   told && memory.ran === true ? skip('duplicate', 'The task was run again already.') : undefined;
@@ -81,7 +83,9 @@ const verified: Rule = ({ facts, now, attempt }) => {
   const alive = (facts.successors ?? []).filter(({ stopCode, stoppedReason }) => !isStarved(stopCode, stoppedReason));
   const [first] = alive;
   if (first === undefined) return undefined;
-  const running = alive.find(({ lastStatus, stopCode }) => !STARTING.includes(lastStatus) && stopCode !== FAILED_TO_START);
+  const running = alive.find(
+    ({ lastStatus, stopCode }) => !STARTING.includes(lastStatus) && stopCode !== FAILED_TO_START,
+  );
   if (running !== undefined) {
     return skip('resolved', `Attempt ${attempt} goes on as task ${nameOf(running.arn)}, ${running.lastStatus}.`);
   }
@@ -239,10 +243,7 @@ const networkFor = (facts: TaskFacts, policy: Policy): Network | null => {
   return { ...own, subnets };
 };
 
-const configured = (
-  { resumeSecurityGroups, resumeAssignPublicIp }: Policy,
-  subnet: string | null,
-): Network => ({
+const configured = ({ resumeSecurityGroups, resumeAssignPublicIp }: Policy, subnet: string | null): Network => ({
   subnets: subnet === null ? [] : [subnet],
   securityGroups: resumeSecurityGroups,
   assignPublicIp: resumeAssignPublicIp,

@@ -12,7 +12,10 @@ import type { RunCall } from './run.ts';
  * Runs standalone Fargate tasks again that a Spot interruption ended.
  * @throws SettingError for a wrong environment variable.
  */
-export const resumeFargate = (env: NodeJS.ProcessEnv, patience: Patience): ReflexFunction<TaskFacts, Policy, RunCall> => {
+export const resumeFargate = (
+  env: NodeJS.ProcessEnv,
+  patience: Patience,
+): ReflexFunction<TaskFacts, Policy, RunCall> => {
   const stack = stackPolicy(env);
   return {
     name: 'resume-fargate',

@@ -82,7 +82,9 @@ export const observe = (patience: Patience) => {
       } else observed.set(resource, answer ?? unseen(watch));
     }
 
-    const interfaces = members.filter(({ task }) => task.lastStatus !== 'STOPPED').flatMap(({ raw }) => interfaceOf(raw));
+    const interfaces = members
+      .filter(({ task }) => task.lastStatus !== 'STOPPED')
+      .flatMap(({ raw }) => interfaceOf(raw));
     const searched = members.filter(({ watch, task }) => watch.trigger !== 'event' && task.lastStatus === 'STOPPED');
     const [networks, successors] = await Promise.all([
       interfaces.length === 0 ? new Map<string, Network>() : networksOf(interfaces, ask),

@@ -1,4 +1,4 @@
-import type { KeyValuePair, TaskOverride } from '@aws-sdk/client-ecs';
+import type { ContainerOverride, KeyValuePair, TaskOverride } from '@aws-sdk/client-ecs';
 
 /** The environment variables a resumed task finds. Those before the last two may be left out for want of room. */
 export const VARIABLES = {
@@ -63,7 +63,7 @@ const withVariables = (
 ): TaskOverride => {
   const { containerOverrides = [] } = overrides;
   const named = new Set(containerOverrides.map(({ name }) => name));
-  const missing = containers.filter((name) => !named.has(name)).map((name) => ({ name }));
+  const missing: readonly ContainerOverride[] = containers.filter((name) => !named.has(name)).map((name) => ({ name }));
   return {
     ...overrides,
     containerOverrides: [...containerOverrides, ...missing].map((container) =>

@@ -209,6 +209,13 @@ describe('nothing left to do', () => {
     expect(decide(facts, policy, at)).toHaveProperty('calls.length', 1);
   });
 
+  it('drains a group named by tag though its health was not read', () => {
+    const task = { elbStatus: 'DELETED' };
+
+    expect(decide(situation({ task, targets: [target({ by: 'tag' })] }), policy, at)).toMatchObject({ kind: 'act' });
+    expect(decide(situation({ task, targets: [target({ by: 'ecs' })] }), policy, at)).toMatchObject({ kind: 'skip' });
+  });
+
   it('believes the target group more than the attachment', () => {
     const facts = situation({ task: { elbStatus: 'DELETED' }, targets: [target({ state: 'healthy' })] });
 
@@ -278,6 +285,13 @@ describe('the last target', () => {
       followUpMs: 15 * SECOND,
       remember: { kept: [keyOf(last)] },
     });
+  });
+
+  it('is looked at again with the others where they are due before', () => {
+    const targetGroups = { [web]: { protocol: 'HTTP', deregistrationDelay: 10 } };
+    const facts = situation({ targets: [last, target({ port: 81 })], targetGroups });
+
+    expect(decide(facts, policy, at + SECOND)).toMatchObject({ kind: 'act', followUpMs: 9 * SECOND });
   });
 
   it('goes at its own STOPPING, as planned', () => {

@@ -767,8 +767,8 @@ describe('R5 one primary hot with writes', () => {
 });
 
 describe('R6 traffic management', () => {
-  it('is acted on at any CPU, under its own reason', () => {
-    const managed = hot(50, { commands: READS, trafficManaged: true });
+  it.each([50, 75])('is acted on at any CPU, under its own reason: %d %%', (use) => {
+    const managed = hot(use, { commands: READS, trafficManaged: true });
     const decision = decided(group(shard('0001', managed, serving)));
 
     expect(outcome(decision)).toBe('act traffic-managed');
@@ -879,6 +879,11 @@ describe('after a change', () => {
     expect(facts(30_000)).toMatchObject({ kind: 'defer', reason: 'changing', until: at + 30_000 });
     expect(facts(8 * MINUTE)).toMatchObject({ reason: 'changing', until: at + 2 * MINUTE });
     expect(facts(60 * MINUTE)).toMatchObject({ reason: 'changing', until: at + 5 * MINUTE });
+  });
+
+  it('is over where the group failed', () => {
+    const facts = verifying(now(readHot, IDLE, { status: 'create-failed' }), remembered());
+    expect(outcome(decided(facts))).toBe('escalate unexpected-state');
   });
 
   it('waits for five minutes of metrics once it is, and remembers since when', () => {

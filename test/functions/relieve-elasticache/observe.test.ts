@@ -159,12 +159,6 @@ describe('the slow log', () => {
     });
   });
 
-  it.each(['tick', 'recovery'] as const)('is not read on %s', async (trigger) => {
-    fake.elasticache.createGroup('orders', { logGroup: '/redis/slow' });
-    expect((await groupFacts(trigger)).slowLog).toEqual({ logGroup: '/redis/slow', commands: null });
-    expect(fake.called('FilterLogEvents')).toEqual([]);
-  });
-
   it('that cannot be read stops nothing', async () => {
     fake.elasticache.createGroup('orders', { logGroup: '/redis/gone' });
     expect((await groupFacts()).slowLog).toEqual({ logGroup: '/redis/gone', commands: null });

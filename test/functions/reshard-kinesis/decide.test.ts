@@ -501,7 +501,7 @@ describe('few hot shards', () => {
         },
       ],
       coolDownMs: 0,
-      planned: true,
+      planned: false,
       remember: {
         settling: { from: 8, to: 9, since: now },
         splits: { [shardId(0)]: 0, [shardId(2)]: 0 },
@@ -925,7 +925,7 @@ describe('scale-in', () => {
   it('is refused where records were rejected within the day', () => {
     expect(decided({ ...cold, day: dayOf(0.4, { throttledRecords: 1 }) })).toEqual({
       kind: 'skip',
-      reason: 'burst',
+      reason: 'throttled-lately',
       why: 'The peak of the last 24 h is 10 % of 4 shards, below 25 %, but with 1 record rejected: bursts need the room.',
     });
   });
@@ -1005,7 +1005,7 @@ describe('scale-in of a skewed stream', () => {
         },
       ],
       coolDownMs: HOUR,
-      planned: true,
+      planned: false,
       remember: {
         settling: { from: 8, to: 7, since: now },
         queue: [{ merge: [shardId(3), shardId(4)] }, { merge: [shardId(1), shardId(2)] }],

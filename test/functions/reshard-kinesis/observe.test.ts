@@ -227,6 +227,20 @@ describe('metrics', () => {
     expect(metrics.iteratorAge.at(-1)?.[1]).toBe(1_234);
   });
 
+  it('of egress are found under the name that shards have for it, too', async () => {
+    fake.kinesis.createStream('orders');
+    const at = Math.floor(fake.clock() / MINUTE) * MINUTE - MINUTE;
+    fake.cloudwatch.publish(
+      { namespace: 'AWS/Kinesis', name: 'OutgoingBytes', dimensions: { StreamName: 'orders' } },
+      at,
+      7 * MIB,
+    );
+
+    const { metrics } = await factsOf('orders');
+
+    expect(metrics.outgoingBytes).toEqual([[at, 7 * MIB]]);
+  });
+
   it('that were never published are empty, and nothing is made of that', async () => {
     fake.kinesis.createStream('orders');
 

@@ -9,6 +9,7 @@ import { fakeElbv2 } from './elbv2.ts';
 import { fakeKinesis } from './kinesis.ts';
 import { fakeLambda } from './lambda.ts';
 import { fakeLogs } from './logs.ts';
+import { fakeNetworkInterfaces } from './network-interfaces.ts';
 import { answerOf, asked, refusal, serviceOf } from './router.ts';
 import { startServer } from './server.ts';
 import { AwsError, type Input, type Service } from './service.ts';
@@ -57,6 +58,7 @@ const accountAt = ({ start = at, shardLimit = 20_000, metricDelayMs = 0, concurr
   const ecs = fakeEcs(clock);
   const elbv2 = fakeElbv2(clock);
   const servicediscovery = fakeServicediscovery();
+  const networkInterfaces = fakeNetworkInterfaces();
   const services: readonly Service[] = [
     kinesis,
     cloudwatch,
@@ -68,6 +70,7 @@ const accountAt = ({ start = at, shardLimit = 20_000, metricDelayMs = 0, concurr
     ecs,
     elbv2,
     servicediscovery,
+    networkInterfaces,
     elasticache,
     applicationAutoscaling,
     logs,
@@ -83,6 +86,7 @@ const accountAt = ({ start = at, shardLimit = 20_000, metricDelayMs = 0, concurr
     ecs,
     elbv2,
     servicediscovery,
+    networkInterfaces,
     elasticache,
     applicationAutoscaling,
     logs,
@@ -184,6 +188,9 @@ export const startFakeAws = async ({ dynamodb }: { readonly dynamodb?: string } 
     },
     get ecs() {
       return world.ecs;
+    },
+    get networkInterfaces() {
+      return world.networkInterfaces;
     },
     get elbv2() {
       return world.elbv2;

@@ -55,7 +55,7 @@ export const load = ({ clock, kinesis, cloudwatch }: Account, name: string, offe
     }
     for (const [metric, value] of Object.entries(totals)) put(metric, value);
     if (lagMs === null) return;
-    put('OutgoingBytes', totals.IncomingBytes);
+    put('GetRecords.Bytes', totals.IncomingBytes);
     put('GetRecords.IteratorAgeMilliseconds', lagMs);
   };
 

@@ -17,6 +17,7 @@ export const answerOf = (service: Service | undefined, operation: string, input:
   }
   try {
     const output = run(input);
+    if (service.dialect) return service.dialect.answer(operation, output);
     return service.xml
       ? { body: `<${operation}Response><${operation}Result>${xml(output)}</${operation}Result></${operation}Response>` }
       : { body: output };
@@ -26,7 +27,10 @@ export const answerOf = (service: Service | undefined, operation: string, input:
   }
 };
 
-export const refusal = (service: Service | undefined, { code, message, status }: AwsError): AwsReply =>
+export const refusal = (service: Service | undefined, error: AwsError): AwsReply =>
+  service?.dialect?.refuse(error) ?? inItsProtocol(service, error);
+
+const inItsProtocol = (service: Service | undefined, { code, message, status }: AwsError): AwsReply =>
   service?.xml
     ? {
         status,

@@ -27,6 +27,11 @@ export interface Service {
   readonly route?: (request: AwsRequest) => { readonly operation: string; readonly input: Input };
   /** Query services answer in XML. */
   readonly xml?: boolean;
+  /** A service with a protocol of its own. */
+  readonly dialect?: {
+    readonly answer: (operation: string, output: object) => AwsReply;
+    readonly refuse: (error: AwsError) => AwsReply;
+  };
 }
 
 /** A list whose elements have a name of their own in XML; a plain array's are called `member`. */

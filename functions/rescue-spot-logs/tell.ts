@@ -1,0 +1,32 @@
+import type { HistoryRecord } from '../../shared/ledger/types.ts';
+import type { Reason } from '../../shared/reasons.ts';
+import type { Subject } from '../../shared/swarm.ts';
+
+/** What goes on as it should; it is in the history. */
+const ROUTINE: readonly Reason[] = [
+  'take-snapshot',
+  'ship-snapshot',
+  'logs-proven',
+  'rescue-retry',
+  'snapshot-pending',
+  'shipping-logs',
+  'rescue-backoff',
+  'volume-detaching',
+  'volume-gone',
+];
+
+/**
+ * Of which subject a record tells. Volumes die by the hundred: that logs were rescued is told once a day for all of them, what
+ * needs a person for each.
+ */
+export const subjectOf = (record: HistoryRecord): Subject | null => {
+  const { resource, reason, actions, decision, dryRun } = record;
+  const failed = [...new Set(actions.filter(({ error }) => error !== undefined).map(({ call }) => call))].sort();
+  if (decision === 'escalate' || reason === 'volume-reused' || reason === 'rescue-failed') {
+    return { about: resource, key: reason };
+  }
+  const all = resource.replace(/[^/]+$/, '*');
+  if (failed.length > 0) return { about: all, key: `${reason}, failed: ${failed.join(' ')}` };
+  if (dryRun) return { about: all, key: `dry-run ${reason}` };
+  return ROUTINE.includes(reason) ? null : { about: all, key: reason };
+};
