@@ -197,16 +197,17 @@ const ship: Rule = (s, policy, now) => {
 };
 
 const judge = (s: VolumeSituation, snapshot: Snapshot, task: RescueTask, now: number): Decision<RescueCall> => {
-  const { volumeId, item, marker } = s;
+  const { volumeId, item } = s;
   if (task.lastStatus !== 'STOPPED') {
     const why = `Task ${task.arn} ships ${volumeId}: ${task.lastStatus || 'no status'}.`;
     return wait('shipping-logs', now + LOOK_AGAIN, why);
   }
   const missing = missingProof(s, snapshot, task);
-  if (missing !== null) return attemptFailed(s, missing, now);
-  const why = `Task ${task.arn} has copied ${marker?.files} files (${marker?.bytes} bytes) of ${volumeId}, none failed, ${marker?.filesSkipped} are no regular files; its marker names snapshot ${snapshot.id}.`;
+  if (missing !== null || s.marker === null) return attemptFailed(s, missing ?? 'there is no marker in S3', now);
+  const { files, bytes, filesSkipped } = s.marker;
+  const why = `Task ${task.arn} has copied ${files} files (${bytes} bytes) of ${volumeId}, none failed, ${filesSkipped} are no regular files; its marker names snapshot ${snapshot.id}.`;
   return {
-    ...step('logs-proven', why, [stateCall(s, 'proven', item.attempts)]),
+    ...step('logs-proven', why, [stateCall(s, 'proven', item.attempts)], { shipped: { files, bytes } }),
     followUpMs: SECOND,
   };
 };

@@ -57,6 +57,8 @@ export type Memory = {
   readonly run?: { readonly group: string; readonly at: number };
   /** Not before, after a failed attempt. */
   readonly retryAt?: number;
+  /** What the proof names, for the metrics. */
+  readonly shipped?: { readonly files: number; readonly bytes: number };
   /** When people were told that it waits for them. */
   readonly toldAt?: number;
 };

@@ -3,22 +3,16 @@ import { describeSnapshotsBy, describeVolumesBy } from '../../shared/aws/ec2.ts'
 import type { ReflexFunction } from '../../shared/function.ts';
 import type { Patience } from '../../shared/patience.ts';
 import { RESCUE_TAGS } from '../../shared/spot-logs.ts';
+import type { RescueMeter } from '../../shared/telemetry/rescue-metrics.ts';
 import { act } from './act.ts';
 import type { RescueCall } from './calls.ts';
 import { decide } from './decide.ts';
-import type { VolumeFacts } from './facts.ts';
+import type { Memory, VolumeFacts } from './facts.ts';
 import { hear } from './hear.ts';
 import { observe } from './observe.ts';
 import { type Policy, stackPolicy, volumePolicy } from './policy.ts';
 
 type Ec2Tag = { readonly Key?: string | undefined; readonly Value?: string | undefined };
-
-/** All volumes that wait for a rescue, for the dashboard. */
-export interface Kept {
-  readonly GiB: number;
-  /** ms since the oldest was kept. */
-  readonly oldestMs: number;
-}
 
 /**
  * Takes the logs off the volumes of dead instances: snapshot, a Fargate task that ships it, proof, clean-up.
@@ -27,7 +21,7 @@ export interface Kept {
 export const rescueSpotLogs = (
   env: NodeJS.ProcessEnv,
   patience: Patience,
-  measure: (kept: Kept) => void = () => undefined,
+  meter: RescueMeter,
 ): ReflexFunction<VolumeFacts, Policy, RescueCall> => {
   const stack = stackPolicy(env);
   const place = placeOf(stack.taskDefinition);
@@ -35,16 +29,28 @@ export const rescueSpotLogs = (
     name: 'rescue-spot-logs',
     onGuardError: 'stop',
     hear: hear(place),
-    sweep: () => sweep(place, patience.clock, measure),
+    sweep: () => sweep(place, patience.clock, meter),
     observe: observe(stack, patience.clock),
     policy: (tags) => volumePolicy(stack, tags),
     decide,
-    act: act(patience),
+    act: measured(act(patience), meter),
   };
 };
 
+/** What was proven is counted when it is recorded on the volume. */
+const measured =
+  (run: ReturnType<typeof act>, meter: RescueMeter): ReturnType<typeof act> =>
+  async (approved) => {
+    const acted = await run(approved);
+    for (const { resource, act } of approved) {
+      const { shipped } = (act.remember ?? {}) as Memory;
+      if (shipped !== undefined && acted.get(resource)?.problem === undefined) meter.shipped(shipped);
+    }
+    return acted;
+  };
+
 /** Every volume that was kept and every snapshot of one. Armed ones in use are their instance's; all others are looked at. */
-const sweep = async (place: Place, clock: () => number, measure: (kept: Kept) => void): Promise<readonly string[]> => {
+const sweep = async (place: Place, clock: () => number, meter: RescueMeter): Promise<readonly string[]> => {
   const [volumes, snapshots] = await Promise.all([
     describeVolumesBy('tag-key', [RESCUE_TAGS.instance]),
     describeSnapshotsBy('tag-key', [RESCUE_TAGS.volume]),
@@ -54,7 +60,8 @@ const sweep = async (place: Place, clock: () => number, measure: (kept: Kept) =>
     ({ State, Tags }) => State === 'available' || !['armed', undefined].includes(tagOf(Tags, RESCUE_TAGS.rescue)),
   );
   const ages = waiting.map(({ Tags }) => clock() - Date.parse(tagOf(Tags, RESCUE_TAGS.since) ?? ''));
-  measure({
+  meter.kept({
+    volumes: waiting.length,
     GiB: waiting.reduce((sum, { Size = 0 }) => sum + Size, 0),
     oldestMs: Math.max(0, ...ages.filter((age) => !Number.isNaN(age))),
   });

@@ -69,10 +69,14 @@ const stoppedOtherwise: Rule = ({ facts: { task } }) =>
         `The task is ${task.lastStatus} by ${task.stopCode ?? 'no stopCode'}: no Spot interruption ended it.`,
       );
 
-const notWanted: Rule = ({ policy }) =>
+/** A task may say no where its definition says yes; when it has stopped, its own tags may be gone. */
+const notWanted: Rule = ({ policy, facts, memory }) =>
   policy.resume
     ? undefined
-    : skip('resume-not-wanted', 'Neither the task nor its definition carries reflex:resume = true.');
+    : {
+        ...skip('resume-not-wanted', 'reflex:resume is not true, or true on the definition and false on the task.'),
+        remember: { ...memory, tags: facts.taskTags },
+      };
 
 const alreadyRan: Rule = ({ told, memory }) =>
   told && memory.ran === true ? skip('duplicate', 'The task was run again already.') : undefined;
@@ -103,6 +107,21 @@ const verified: Rule = ({ facts, now, attempt }) => {
 
 // --- May it be run again? ---
 
+const stillStopping: Rule = ({ facts, told, memory, now }) => {
+  const { task, network, taskTags } = facts;
+  if (task.lastStatus === 'STOPPED') return undefined;
+  if (told && memory.network !== undefined) {
+    return skip('duplicate', `What the task needs to run again is saved; it is ${task.lastStatus}.`);
+  }
+  const until = told ? Math.max((task.stoppingAt ?? now) + STOPPED_BY, now + LOOK_AGAIN) : now + LOOK_AGAIN;
+  const saved = network === null ? 'its network interface could not be read' : `saved: ${shown(network)}`;
+  return defer('task-stopping', until, `The task is ${task.lastStatus} and may write its checkpoint; ${saved}.`, {
+    ...memory,
+    ...(network !== null && { network }),
+    tags: taskTags,
+  });
+};
+
 const limit: Rule = ({ attempt, policy, facts }) =>
   attempt <= policy.resumeMax
     ? undefined
@@ -120,21 +139,6 @@ const volumes: Rule = ({ facts }) =>
         'Run it again by hand with its volumeConfigurations; keep checkpoints in S3 or EFS.',
       )
     : undefined;
-
-const stillStopping: Rule = ({ facts, told, memory, now }) => {
-  const { task, network, taskTags } = facts;
-  if (task.lastStatus === 'STOPPED') return undefined;
-  if (told && memory.network !== undefined) {
-    return skip('duplicate', `What the task needs to run again is saved; it is ${task.lastStatus}.`);
-  }
-  const until = told ? Math.max((task.stoppingAt ?? now) + STOPPED_BY, now + LOOK_AGAIN) : now + LOOK_AGAIN;
-  const saved = network === null ? 'its network interface could not be read' : `saved: ${shown(network)}`;
-  return defer('task-stopping', until, `The task is ${task.lastStatus} and may write its checkpoint; ${saved}.`, {
-    ...memory,
-    ...(network !== null && { network }),
-    tags: taskTags,
-  });
-};
 
 const finished: Rule = ({ facts, policy, now }) => {
   if (!policy.resumeDoneOnZero) return undefined;
@@ -211,9 +215,9 @@ const rules: readonly Rule[] = [
   notWanted,
   alreadyRan,
   verified,
+  stillStopping,
   limit,
   volumes,
-  stillStopping,
   finished,
   tooLate,
   starved,

@@ -30,7 +30,7 @@ export const resumedBefore = ({
   const attempts = values(VARIABLES.attempt).filter((text) => /^\d{1,3}$/.test(text));
   return {
     attempt: Math.max(0, ...attempts.map(Number)),
-    root: values(VARIABLES.root).find((text) => /^[0-9a-f]{32}$/.test(text)) ?? null,
+    root: values(VARIABLES.root).find((text) => /^[0-9a-f-]{32,36}$/.test(text)) ?? null,
   };
 };
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { RunTaskRequest, Tag } from '@aws-sdk/client-ecs';
 import type { Call } from '../../shared/decision.ts';
 import type { Network, TaskFacts } from './facts.ts';
@@ -16,10 +15,10 @@ export const startedBy = (root: string, attempt: number): string => `reflex-resu
 
 /**
  * ECS runs one task for one token, however often it is asked. It also answers with the same refusal, so a definite one (and
- * nothing else) makes another token. 64 characters, as many as ECS takes.
+ * nothing else) makes another token. At most 64 characters, as many as ECS takes.
  */
 export const clientToken = (root: string, attempt: number, provider: Provider, refused: number): string =>
-  createHash('sha256').update(`${root}|${attempt}|${provider}|${refused}`).digest('hex');
+  `${root}/${attempt}/${provider}/${refused}`;
 
 /** The call that runs a task again. null: its overrides would be too long. */
 export const runCall = (

@@ -353,8 +353,11 @@ const keptWords = ({ devices }: View): string =>
   devices.length === 0 ? 'No log volume' : `${devices.map(({ volume }) => volume).join(', ')} kept and tagged`;
 
 const leavingWords = ({ facts, now, ending }: View): string => {
-  const container = whatIs(facts.host?.container);
-  const tasks = container ? `${tasksOn(container) ?? 'an unknown number of'} tasks on it` : 'no ECS tasks on it';
-  const shipping = whatIs(facts.host?.command)?.status ?? 'not sent';
-  return `${Math.round((now - ending.since) / SECOND)} s after the notice it is ${facts.state}; ${tasks}; shipping: ${shipping}.`;
+  const { host } = facts;
+  const container = whatIs(host?.container);
+  const tasks = container && tasksOn(container) !== null ? `, ${tasksOn(container)} tasks on it` : '';
+  const drained = container ? `container instance ${container.status}${tasks}; ` : '';
+  const command = whatIs(host?.command);
+  const shipping = command === undefined ? 'not known' : (command?.status ?? 'not sent');
+  return `${Math.round((now - ending.since) / SECOND)} s after the notice it is ${facts.state}; ${drained}shipping: ${shipping}.`;
 };

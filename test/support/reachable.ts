@@ -26,7 +26,7 @@ export const reachableOperations = async (entry: string): Promise<Operation[]> =
   const bundle = outputFiles[0]?.text ?? '';
   return Object.keys(metafile.inputs).flatMap((file) => {
     const source = readFileSync(file, 'utf8');
-    const client = /@aws-sdk\/client-([a-z-]+)/.exec(source)?.[1];
+    const client = /@aws-sdk\/client-([a-z0-9-]+)/.exec(source)?.[1];
     if (client === undefined) return [];
     const built = new Set(
       [...source.matchAll(/new (\w+)Command\(|\bpaginate([A-Z]\w+)\(/g)].map((m) => m[1] ?? m[2] ?? ''),

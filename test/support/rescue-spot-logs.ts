@@ -1,8 +1,9 @@
 import { afterAll, beforeEach, vi } from 'vitest';
-import { type Kept, rescueSpotLogs } from '../../functions/rescue-spot-logs/function.ts';
+import { rescueSpotLogs } from '../../functions/rescue-spot-logs/function.ts';
 import { subjectOf } from '../../functions/rescue-spot-logs/tell.ts';
 import { type Result, remediation } from '../../shared/remediation.ts';
 import { inSwarms } from '../../shared/swarm.ts';
+import type { RescueMeter } from '../../shared/telemetry/rescue-metrics.ts';
 import { type RescueAws, startRescueAws } from './fake-aws/rescue-world.ts';
 import { type FakeOptions, fakeRuntime, fakeWorld, invoke, nextDueAt, pump, put } from './fake-runtime.ts';
 
@@ -41,7 +42,11 @@ export const rescuer = (
 ) => {
   aws.reset(() => world.now);
   const results: Result[] = [];
-  const kept: Kept[] = [];
+  const measured: { readonly name: string; readonly value: object }[] = [];
+  const meter: RescueMeter = {
+    kept: (value) => void measured.push({ name: 'kept', value }),
+    shipped: (value) => void measured.push({ name: 'shipped', value }),
+  };
   const patience = {
     clock: () => world.now,
     sleep: async (ms: number) => {
@@ -57,7 +62,7 @@ export const rescuer = (
       ...options,
       trouble: (port, n) => (aws.dead ? 'crash' : (options.trouble?.(port, n) ?? 'none')),
     });
-    const fn = rescueSpotLogs({ ...rescuerEnv, ...env }, patience, (one) => kept.push(one));
+    const fn = rescueSpotLogs({ ...rescuerEnv, ...env }, patience, meter);
     const result = await invoke(runtime, remediation(fn, inSwarms(runtime, subjectOf)), payload);
     aws.revive();
     if (result !== 'crashed') results.push(result);
@@ -75,7 +80,7 @@ export const rescuer = (
   return {
     world,
     results,
-    kept,
+    measured,
     run,
     deliver,
     get runtime() {

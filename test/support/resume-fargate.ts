@@ -14,12 +14,17 @@ export const resumable = { 'reflex:enabled': 'true', 'reflex:resume': 'true' };
 /** resume-fargate on a ledger in memory and the fake AWS, wired as its handler is. Waiting moves the fake's clock. */
 export const resumer = (
   aws: FakeAws,
-  { world = worldAt(() => aws.clock()), env = {}, ...options }: FakeOptions & { readonly env?: NodeJS.ProcessEnv } = {},
+  {
+    world = worldAt(() => aws.clock()),
+    env = {},
+    sleep = async (ms) => aws.clock.advance(Math.max(1, Math.ceil(ms))),
+    ...options
+  }: FakeOptions & { readonly env?: NodeJS.ProcessEnv; readonly sleep?: (ms: number) => Promise<void> } = {},
 ) => {
   const runtime = fakeRuntime({ world, ...options });
   const patience = {
     clock: () => aws.clock(),
-    sleep: async (ms: number) => aws.clock.advance(Math.max(1, ms)),
+    sleep,
     random: () => 0.999,
   };
   const handle = remediation(resumeFargate(env, patience), inSwarms({ ...runtime, calendar: null }, subjectOf));
@@ -35,7 +40,7 @@ export const resumer = (
       results.push(result);
     }
     aws.clock.advance(Math.max(0, until - aws.clock()));
-    return results.flatMap((result) => (result === undefined ? [] : result.outcomes));
+    return results.flatMap((result) => result?.outcomes ?? []).filter(({ reason }) => reason !== 'superseded');
   };
   return {
     runtime,
@@ -43,7 +48,7 @@ export const resumer = (
     handle,
     /** One batch of events from the inbox. */
     batch: (...events: readonly unknown[]) => handle(sqsBatch(...events)),
-    /** Lets time pass and delivers what becomes due on the way; the outcomes. */
+    /** Lets time pass and delivers what becomes due on the way; the outcomes of checks that were not superseded. */
     pass: (ms: number) => settle(world, ms),
   };
 };

@@ -37,7 +37,12 @@ const roleOf = (logicalId: string): string =>
   String(list(props(template.Resources[logicalId]?.Properties?.Role)['Fn::GetAtt'])[0]);
 
 /** IAM's name where it is not `<client>:<operation>`. */
-const PREFIX: Record<string, string> = { 'resource-groups-tagging-api': 'tag' };
+const PREFIX: Record<string, string> = {
+  'application-auto-scaling': 'application-autoscaling',
+  'cloudwatch-logs': 'logs',
+  'elastic-load-balancing-v2': 'elasticloadbalancing',
+  'resource-groups-tagging-api': 'tag',
+};
 const ACTION: Record<string, string> = {
   'sqs:SendMessageBatch': 'sqs:SendMessage',
   'sns:PublishBatch': 'sns:Publish',
@@ -71,14 +76,29 @@ const ONLY_STAR = new Set([
   'tag:GetResources',
   'lambda:ListEventSourceMappings',
   'lambda:GetAccountSettings',
+  'ecs:DescribeTaskDefinition',
+  'elasticloadbalancing:DescribeTargetGroups',
+  'elasticloadbalancing:DescribeTargetGroupAttributes',
+  'elasticloadbalancing:DescribeTargetHealth',
+  'servicediscovery:ListInstances',
+  'elasticache:DescribeUpdateActions',
+  'application-autoscaling:DescribeScalableTargets',
+  'ec2:DescribeInstanceTypes',
 ]);
+
+/** What each function is for, in one call: were it missing, the tests on writes would hold for nothing. */
+const REMEDY: Record<string, string> = {
+  'reshard-kinesis': 'kinesis:UpdateShardCount',
+  'drain-fargate': 'elasticloadbalancing:DeregisterTargets',
+  'relieve-elasticache': 'elasticache:IncreaseReplicaCount',
+};
 
 const actionOf = (client: string, operation: string): string => {
   const action = `${PREFIX[client] ?? client}:${operation}`;
   return ACTION[action] ?? action;
 };
 
-describe.each(functions)('the role of $folder', ({ logicalId, codeUri }) => {
+describe.each(functions)('the role of $folder', ({ folder, logicalId, codeUri }) => {
   const statements = statementsOf(roleOf(logicalId));
   const granted = new Set(statements.flatMap(({ Action }) => Action));
   /** Resources of the stack itself are named by Ref or GetAtt, whose text holds no colon. */
@@ -95,7 +115,7 @@ describe.each(functions)('the role of $folder', ({ logicalId, codeUri }) => {
   });
 
   it('names every action in full', () => {
-    expect([...granted].filter((action) => !/^[a-z]+:[A-Z][A-Za-z]+$/.test(action))).toEqual([]);
+    expect([...granted].filter((action) => !/^[a-z0-9-]+:[A-Z][A-Za-z]+$/.test(action))).toEqual([]);
   });
 
   it('gives every statement a name of its own', () => {
@@ -112,10 +132,10 @@ describe.each(functions)('the role of $folder', ({ logicalId, codeUri }) => {
 
   it('changes nobody else’s resource without the opt-in tag on it', () => {
     const writes = ofOthers.filter(({ Action }) =>
-      Action.some((action) => !/:(Describe|List|Get)|^xray:/.test(action)),
+      Action.some((action) => !/:(Describe|List|Get|Filter)|^xray:/.test(action)),
     );
 
-    expect(writes.flatMap(({ Action }) => Action)).toContain('kinesis:UpdateShardCount');
+    expect(writes.flatMap(({ Action }) => Action)).toContain(REMEDY[folder]);
     for (const { Sid, Condition } of writes) {
       expect(Condition, Sid).toEqual({ StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true' } });
     }
@@ -154,7 +174,10 @@ describe('what others may do', () => {
   it('lets alarms of this account alone invoke a function directly', () => {
     const permissions = Object.values(template.Resources).filter(({ Type }) => Type === 'AWS::Lambda::Permission');
 
-    expect(permissions).toHaveLength(functions.length);
+    expect(permissions.map(({ Properties }) => props(Properties?.FunctionName).Ref)).toEqual([
+      'ReshardKinesis',
+      'RelieveElasticache',
+    ]);
     for (const { Properties } of permissions) {
       expect(Properties?.Principal).toBe('lambda.alarms.cloudwatch.amazonaws.com');
       expect(Properties?.SourceAccount).toEqual({ Ref: 'AWS::AccountId' });

@@ -201,10 +201,9 @@ describe('what wakes reshard-kinesis', () => {
   });
 
   it('the schedules send ticks, hourly for everything and every five minutes for what is open', () => {
-    const ticks = ofType('AWS::Scheduler::Schedule').map(([, { ScheduleExpression, Target }]) => [
-      ScheduleExpression,
-      JSON.parse(String(props(Target).Input)),
-    ]);
+    const ticks = ofType('AWS::Scheduler::Schedule')
+      .filter(([id]) => id.startsWith('ReshardKinesis'))
+      .map(([, { ScheduleExpression, Target }]) => [ScheduleExpression, JSON.parse(String(props(Target).Input))]);
     expect(ticks).toEqual([
       ['rate(1 hour)', { source: 'reflex', 'detail-type': 'Tick' }],
       ['rate(5 minutes)', { source: 'reflex', 'detail-type': 'Tick', detail: { scope: 'incidents' } }],

@@ -51,7 +51,9 @@ describe('the target groups of a task', () => {
   });
 
   it('are also those its tag names, unless ECS knows them', () => {
-    expect(placesOf({ loadBalancers: [balancer('a')] }, task, ['a', 'b'])).toEqual([at('a'), at('b', null, 'tag')]);
+    const loadBalancers = [balancer('a'), balancer('c')];
+
+    expect(placesOf({ loadBalancers }, task, ['a', 'b'])).toEqual([at('a'), at('c'), at('b', null, 'tag')]);
   });
 });
 

@@ -141,6 +141,22 @@ it.each(['TCP', 'TLS', 'UDP', 'TCP_UDP', 'QUIC', 'TCP_QUIC'])(
   },
 );
 
+it('every finding has a code of its own', () => {
+  const facts = situation({
+    stopTimeout: 30,
+    targetGroups: { [grpc]: { protocol: 'TCP', deregistrationDelay: 300 } },
+    service: { ...situation().service, desiredCount: 1, capacityProviders: ['FARGATE_SPOT'] },
+  });
+
+  expect(findings(facts).map(({ code }) => code)).toEqual([
+    'short-stop-timeout',
+    'long-deregistration-delay',
+    'nlb-propagation',
+    'single-task',
+    'spot-only',
+  ]);
+});
+
 it('a target group is known by its name', () => {
   expect(groupName(grpc)).toBe('grpc');
   expect(groupName('odd')).toBe('odd');

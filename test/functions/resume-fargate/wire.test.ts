@@ -1,17 +1,56 @@
+import type { RunTaskRequest } from '@aws-sdk/client-ecs';
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../../../shared/decision.ts';
-import { at } from '../../support/event-builders.ts';
+import { AwsError } from '../../support/fake-aws/service.ts';
 import { useFakeAws } from '../../support/fake-aws/use-fake-aws.ts';
 import { storedRecords, storedState } from '../../support/fake-runtime.ts';
-import { definitionArn, resumer, worker } from '../../support/resume-fargate.ts';
+import { definitionArn, resumable, resumer, type WorkerOptions, worker } from '../../support/resume-fargate.ts';
 
 const aws = await useFakeAws();
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-const said = ({ outcomes }: { readonly outcomes: readonly Outcome[] }) =>
-  outcomes.map(({ decision, reason }) => `${decision} ${reason}`);
-const run = () => aws.called('RunTask');
+const words = (outcomes: readonly Outcome[]) => outcomes.map(({ decision, reason }) => `${decision} ${reason}`);
+const said = ({ outcomes }: { readonly outcomes: readonly Outcome[] }) => words(outcomes);
+const runs = () => aws.called('RunTask') as readonly object[] as readonly RunTaskRequest[];
+type Input = ReturnType<typeof runs>[number] | undefined;
+const provider = (input: Input) => input?.launchType ?? input?.capacityProviderStrategy?.[0]?.capacityProvider;
+const environmentOf = (input: Input, container = 0) => input?.overrides?.containerOverrides?.[container]?.environment;
+
+/** Warned, and 50 s later stopped; what came of the second. */
+const interrupted = async (options: WorkerOptions = {}, deployed: Parameters<typeof resumer>[1] = {}) => {
+  const task = worker(aws, options);
+  const fn = resumer(aws, deployed);
+  const warned = await fn.batch(task.warn());
+  aws.clock.advance(50 * SECOND);
+  const result = await fn.batch(task.stop());
+  return { ...fn, task, warned, result };
+};
+const variable = (name: string, value: string) => ({ name, value });
+const startAll = () => {
+  for (const { taskArn } of aws.ecs.tasksRun()) aws.ecs.changeTask(String(taskArn), { lastStatus: 'RUNNING' });
+};
+
+/** Sleepers that wake in the order of their time; the clock moves only when all else is quiet. */
+const sleepers = () => {
+  const waiting: { readonly until: number; readonly wake: () => void }[] = [];
+  const sleep = (ms: number) =>
+    new Promise<void>((wake) => void waiting.push({ until: aws.clock() + Math.max(1, ms), wake }));
+  const during = async <T>(work: Promise<T>): Promise<T> => {
+    let over = false;
+    const ended = work.finally(() => {
+      over = true;
+    });
+    while (!over) {
+      await aws.quiet();
+      const next = Math.min(...waiting.map(({ until }) => until));
+      if (next > aws.clock() && next < Number.POSITIVE_INFINITY) aws.clock.advance(next - aws.clock());
+      for (const one of waiting.splice(0)) one.until <= aws.clock() ? one.wake() : waiting.push(one);
+    }
+    return ended;
+  };
+  return { sleep, during };
+};
 
 describe('an interruption', () => {
   it('is resumed with what the task had: revision, network, overrides byte for byte, and the resume variables', async () => {
@@ -24,7 +63,7 @@ describe('an interruption', () => {
 
     expect(said(warned)).toEqual(['defer task-stopping']);
     expect(said(stopped)).toEqual(['act resume-task']);
-    expect(run()).toEqual([
+    expect(runs()).toEqual([
       {
         cluster: 'arn:aws:ecs:eu-west-1:111122223333:cluster/prod',
         taskDefinition: definitionArn,
@@ -60,8 +99,567 @@ describe('an interruption', () => {
           { key: 'reflex:resume-root', value: task.id },
           { key: 'reflex:resume-attempt', value: '1' },
         ],
-        clientToken: expect.stringMatching(/^[0-9a-f]{64}$/),
+        clientToken: `${task.id}/1/FARGATE_SPOT/0`,
       },
     ]);
+  });
+
+  it('is remembered until then without any value of its environment', async () => {
+    const { world, task, runtime, result } = await interrupted();
+
+    const kept = JSON.stringify([
+      storedState(world, task.arn),
+      storedRecords(world),
+      runtime.decisions,
+      result,
+      world.inbox,
+      world.told,
+    ]);
+    expect(kept).not.toContain('s3://example/secret');
+    expect(kept).not.toContain('--once');
+    expect(kept).toContain('CHECKPOINT');
+    expect(kept).toContain('REFLEX_RESUME_ATTEMPT');
+    expect(environmentOf(runs()[0])).toContainEqual(variable('CHECKPOINT', 's3://example/secret'));
+  });
+
+  it('is resolved when the task that goes on is running, and a person is told once of the act', async () => {
+    const { pass, world } = await interrupted();
+    startAll();
+
+    const later = await pass(5 * MINUTE);
+
+    expect(words(later)).toContain('skip resolved');
+    expect(runs()).toHaveLength(1);
+    expect(world.told.map(({ record }) => record.reason)).toEqual(['resume-task']);
+  });
+
+  it('whose later events come after the act, or twice, or in any order, runs one task', async () => {
+    const { batch, task } = await interrupted();
+
+    const results = [
+      await batch(task.stop()),
+      await batch(task.event({ lastStatus: 'STOPPING', version: 7 })),
+      await batch(task.event({ lastStatus: 'DEPROVISIONING', version: 8 })),
+    ];
+
+    expect(results.flatMap(said)).toEqual(['skip duplicate', 'skip duplicate', 'skip duplicate']);
+    expect(runs()).toHaveLength(1);
+  });
+
+  it('is never acted on before the task has stopped: two copies would race for one checkpoint', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+
+    const results = [
+      await batch(task.warn({ lastStatus: 'RUNNING', version: 5 })),
+      await batch(task.event({ lastStatus: 'DEACTIVATING', version: 6 })),
+      await batch(task.event({ lastStatus: 'STOPPING', version: 7 })),
+    ];
+
+    expect(results.flatMap(said)).toEqual(['defer task-stopping', 'skip duplicate', 'skip duplicate']);
+    expect(runs()).toEqual([]);
+  });
+
+  it('whose STOPPED event never comes is found by the check', async () => {
+    const task = worker(aws);
+    const { batch, pass } = resumer(aws);
+    await batch(task.warn());
+    aws.clock.advance(50 * SECOND);
+    task.stop();
+
+    const outcomes = await pass(3 * MINUTE);
+
+    expect(words(outcomes)).toContain('act resume-task');
+    expect(runs()).toHaveLength(1);
+  });
+
+  it('that a person ended otherwise in the end is left alone', async () => {
+    const task = worker(aws);
+    const { batch, pass, world } = resumer(aws);
+    await batch(task.warn());
+    task.stop();
+    aws.ecs.changeTask(task.arn, { stopCode: 'UserInitiated', stoppedReason: 'enough' });
+
+    const outcomes = await pass(4 * MINUTE);
+
+    expect(words(outcomes)).toEqual(['skip stopped-otherwise']);
+    expect(storedState(world, task.arn)?.incident).toBeUndefined();
+    expect(runs()).toEqual([]);
+  });
+
+  it('keeps the network a notice could not read for the next one to read', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+    aws.fault('DescribeNetworkInterfaces', new AwsError('UnauthorizedOperation', 'no', 403), 1);
+
+    const results = [
+      await batch(task.warn()),
+      await batch(task.event({ lastStatus: 'STOPPING', version: 7 })),
+      await batch(task.stop()),
+    ];
+
+    expect(results.flatMap(said)).toEqual(['defer task-stopping', 'defer task-stopping', 'act resume-task']);
+  });
+});
+
+describe('opting in', () => {
+  it.each([
+    ['both tags on the task', resumable, {}],
+    ['both tags on its definition', {}, resumable],
+    ['one here, one there', { 'reflex:enabled': 'true' }, { 'reflex:resume': 'true' }],
+  ])('by %s is enough', async (_, tags, definitionTags) => {
+    const { result } = await interrupted({ tags, definitionTags });
+
+    expect(said(result)).toEqual(['act resume-task']);
+  });
+
+  it.each([
+    ['enabled alone', { 'reflex:enabled': 'true' }, {}, 'skip resume-not-wanted'],
+    ['resume alone', { 'reflex:resume': 'true' }, {}, 'skip not-opted-in'],
+    ['neither', {}, {}, 'skip not-opted-in'],
+    ["the task's no", { 'reflex:resume': 'false' }, resumable, 'skip resume-not-wanted'],
+    ['an unknown tag', { ...resumable, 'reflex:resum-max': '3' }, {}, 'escalate bad-tag'],
+    ['a malformed tag', { ...resumable, 'reflex:resume-max': 'many' }, {}, 'escalate bad-tag'],
+  ])(
+    'by %s is none: %s, and nothing is run even where the network is configured',
+    async (_, tags, definitionTags, expected) => {
+      const { warned, result } = await interrupted(
+        { tags, definitionTags },
+        { env: { RESUME_SECURITY_GROUPS: 'sg-00000001' } },
+      );
+
+      expect(said(warned)).toEqual([expected]);
+      expect(said(result)).not.toContain('act resume-task');
+      expect(runs()).toEqual([]);
+    },
+  );
+
+  it('in dry run the same plan is shown, with names and without values, and nothing is run', async () => {
+    const { result } = await interrupted({}, { stackMode: 'dry-run' });
+
+    expect(result.outcomes).toMatchObject([{ decision: 'act', reason: 'resume-task', dryRun: true }]);
+    expect(JSON.stringify(result.outcomes)).toContain('"name":"CHECKPOINT","value":"***"');
+    expect(runs()).toEqual([]);
+  });
+
+  it.each([
+    ['a task of a service', { service: 'web' }, 'task-of-a-service'],
+    ['another stopCode', { stopCode: 'UserInitiated' }, 'not-a-spot-interruption'],
+    ['a stopCode of tomorrow', { stopCode: 'InfrastructureHealth' }, 'not-a-spot-interruption'],
+    ['on-demand capacity', { capacityProviderName: 'FARGATE' }, 'not-a-spot-interruption'],
+  ])('%s costs no call', async (_, options, reason) => {
+    const task = worker(aws);
+
+    const result = await resumer(aws).batch(task.event(options));
+
+    expect(result).toMatchObject({ outcomes: [], notForUs: { [reason]: 1 } });
+    expect(aws.calls).toEqual([]);
+  });
+});
+
+describe('the exit code', () => {
+  it.each([
+    [0, {}, 'act resume-task'],
+    [75, {}, 'act resume-task'],
+    [137, {}, 'act resume-task'],
+    [0, { 'reflex:resume-done-on-zero': 'true' }, 'skip work-done'],
+    [75, { 'reflex:resume-done-on-zero': 'true' }, 'act resume-task'],
+  ])('%d with %o: %s', async (exitCode, more, expected) => {
+    const { result } = await interrupted({ exitCode, tags: { ...resumable, ...more } });
+
+    expect(said(result)).toEqual([expected]);
+  });
+
+  it('of a container that is not essential says nothing', async () => {
+    const containers = [
+      { name: 'app', essential: true },
+      { name: 'side', essential: false },
+    ];
+    const tags = { ...resumable, 'reflex:resume-done-on-zero': 'true' };
+    const { task, batch } = await interrupted({ containers, tags, task: {} }, { stackMode: 'dry-run' });
+    aws.ecs.changeTask(task.arn, {
+      containers: [
+        { name: 'app', exitCode: 0 },
+        { name: 'side', exitCode: 143 },
+      ],
+    });
+
+    const result = await batch(task.event({ lastStatus: 'STOPPED', version: 9 }));
+
+    expect(said(result)).toEqual(['skip work-done']);
+  });
+
+  it('is awaited where DescribeTasks is behind the event', async () => {
+    const task = worker(aws, { exitCode: 0, tags: { ...resumable, 'reflex:resume-done-on-zero': 'true' } });
+    const { batch, pass } = resumer(aws);
+    await batch(task.warn());
+
+    const early = await batch(task.event({ lastStatus: 'STOPPED', version: 9 }));
+    task.stop();
+    const later = await pass(10 * SECOND);
+
+    expect([...said(early), ...words(later)]).toEqual(['defer task-stopping', 'skip work-done']);
+  });
+});
+
+describe('attempts', () => {
+  const resumedBefore = (attempt: number): WorkerOptions => ({
+    overrides: {
+      containerOverrides: [
+        {
+          name: 'app',
+          environment: [
+            variable('REFLEX_RESUME_ATTEMPT', String(attempt)),
+            variable('CHECKPOINT', 'x'),
+            variable('REFLEX_RESUME_ROOT', 'a'.repeat(32)),
+            variable('REFLEX_RESUME_OF', 'older'),
+          ],
+        },
+      ],
+    },
+  });
+
+  it('from the second on run on demand, with the variables replaced where they stand', async () => {
+    const { task } = await interrupted(resumedBefore(1));
+
+    expect(provider(runs()[0])).toBe('FARGATE');
+    expect(runs()[0]).not.toHaveProperty('capacityProviderStrategy');
+    expect(runs()[0]?.startedBy).toBe(`reflex-resume/${'a'.repeat(32)}/2`);
+    expect(environmentOf(runs()[0])).toEqual([
+      variable('REFLEX_RESUME_ATTEMPT', '2'),
+      variable('CHECKPOINT', 'x'),
+      variable('REFLEX_RESUME_ROOT', 'a'.repeat(32)),
+      variable('REFLEX_RESUME_OF', task.arn),
+      variable('REFLEX_RESUME_REASON', 'SpotInterruption'),
+    ]);
+  });
+
+  it.each([
+    [2, {}, 'act resume-task'],
+    [3, {}, 'escalate resume-limit'],
+    [3, { 'reflex:resume-max': '4' }, 'act resume-task'],
+    [1, { 'reflex:resume-max': '1' }, 'escalate resume-limit'],
+  ])('resumed %d times before, with %o: %s', async (before, more, expected) => {
+    const { result } = await interrupted({ ...resumedBefore(before), tags: { ...resumable, ...more } });
+
+    expect(said(result)).toEqual([expected]);
+  });
+});
+
+describe('a lack of capacity', () => {
+  it.each(['failure', 'thrown'] as const)(
+    '(%s) of Spot is a refusal, and on-demand is asked for with another token',
+    async (how) => {
+      aws.ecs.setShortage('FARGATE_SPOT', how);
+      const { result, pass, world, task } = await interrupted();
+      const later = await pass(10 * SECOND);
+      startAll();
+      const end = await pass(2 * MINUTE);
+
+      expect(said(result)).toEqual(['defer no-capacity']);
+      expect(result.outcomes[0]?.actions[0]?.error).toContain('Capacity is unavailable');
+      expect([...words(later), ...words(end)]).toEqual(['act resume-task', 'skip resolved']);
+      expect(runs().map(provider)).toEqual(['FARGATE_SPOT', 'FARGATE']);
+      expect(runs()[0]?.clientToken).not.toBe(runs()[1]?.clientToken);
+      expect(storedState(world, task.arn)?.incident).toBeUndefined();
+    },
+  );
+
+  it('that shows only after the task was accepted is found by the check', async () => {
+    aws.ecs.setShortage('FARGATE_SPOT', 'accepted');
+    const { pass } = await interrupted();
+    const later = await pass(2 * MINUTE);
+    startAll();
+
+    expect(words(later)[0]).toBe('act resume-task');
+    expect(runs().map(provider)).toEqual(['FARGATE_SPOT', 'FARGATE']);
+  });
+
+  it.each(['failure', 'accepted'] as const)(
+    '(%s) of all capacity is tried less and less often, and told after an hour',
+    async (how) => {
+      aws.ecs.setShortage('FARGATE_SPOT', how);
+      aws.ecs.setShortage('FARGATE', how);
+      const { pass, world, task } = await interrupted();
+
+      const outcomes = await pass(90 * MINUTE);
+
+      const times = aws.calls.filter(({ operation }) => operation === 'RunTask').map(({ at }) => at);
+      const waits = times.slice(2).map((time, i) => time - (times[i + 1] ?? 0));
+      expect(words(outcomes).at(-1)).toBe('escalate no-capacity');
+      expect(waits.length).toBeGreaterThan(4);
+      expect(waits).toEqual(waits.toSorted((a, b) => a - b));
+      expect(new Set(runs().map(({ clientToken }) => clientToken)).size).toBe(runs().length);
+      expect(new Set(runs().slice(1).map(provider))).toEqual(new Set(['FARGATE']));
+      expect(storedState(world, task.arn)).not.toHaveProperty('hold');
+    },
+  );
+
+  it('is not what another refusal is: that goes to a person at once', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+    await batch(task.warn());
+    aws.fault('RunTask', new AwsError('ClientException', 'TaskDefinition is inactive'));
+
+    const result = await batch(task.stop());
+
+    expect(said(result)).toEqual(['escalate act-failed']);
+    expect(runs()).toHaveLength(1);
+  });
+});
+
+describe('one task, whatever happens', () => {
+  it('an answer that is lost is asked for again with the same token', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+    await batch(task.warn());
+    aws.fault('RunTask', 'lost', 2);
+
+    const result = await batch(task.stop());
+
+    expect(said(result)).toEqual(['act resume-task']);
+    expect(new Set(runs().map((input) => JSON.stringify(input))).size).toBe(1);
+    expect(aws.ecs.tasksRun()).toHaveLength(1);
+  });
+
+  it('an answer that never comes leaves it to the check, which finds the task', async () => {
+    const task = worker(aws);
+    const { batch, pass } = resumer(aws);
+    await batch(task.warn());
+    aws.fault('RunTask', 'lost', 200);
+    const result = await batch(task.stop());
+    const made = runs().length;
+    startAll();
+
+    const later = await pass(MINUTE);
+
+    expect([...said(result), ...words(later)]).toEqual(['defer act-unknown', 'skip resolved']);
+    expect(runs()).toHaveLength(made);
+    expect(new Set(runs().map(provider))).toEqual(new Set(['FARGATE_SPOT']));
+    expect(aws.ecs.tasksRun()).toHaveLength(1);
+  });
+
+  it('a crash between RunTask and its record runs no second one', async () => {
+    const task = worker(aws);
+    const first = resumer(aws);
+    await first.batch(task.warn());
+    const dying = resumer(aws, { world: first.world, trouble: (port) => (port === 'table.put' ? 'crash' : 'none') });
+    await Promise.race([dying.batch(task.stop()), dying.runtime.crashed]);
+    const ranThen = aws.ecs.tasksRun().length;
+    aws.clock.advance(5 * MINUTE);
+
+    await first.batch(task.stop());
+    await first.pass(10 * MINUTE);
+
+    expect(ranThen).toBeLessThanOrEqual(1);
+    expect(aws.ecs.tasksRun()).toHaveLength(1);
+  });
+
+  it('ConflictException says that it was resumed already', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+    await batch(task.warn());
+    aws.fault('RunTask', new AwsError('ConflictException', 'other parameters'));
+
+    const result = await batch(task.stop());
+
+    expect(said(result)).toEqual(['act resume-task']);
+    expect(runs()).toHaveLength(1);
+  });
+
+  it('a throttle, which is HTTP 400, is waited out', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+    await batch(task.warn());
+    aws.fault('RunTask', new AwsError('ThrottlingException', 'Rate exceeded'), 3);
+
+    const result = await batch(task.stop());
+
+    expect(said(result)).toEqual(['act resume-task']);
+    expect(runs()).toHaveLength(4);
+  });
+
+  it('a task that did not start for another reason goes to a person, with the reason', async () => {
+    const { pass } = await interrupted();
+    for (const { taskArn } of aws.ecs.tasksRun()) {
+      aws.ecs.changeTask(String(taskArn), {
+        lastStatus: 'STOPPED',
+        desiredStatus: 'STOPPED',
+        stopCode: 'TaskFailedToStart',
+        stoppedReason: 'CannotPullContainerError',
+      });
+    }
+
+    const later = await pass(2 * MINUTE);
+
+    expect(words(later)).toEqual(['escalate resume-failed']);
+    expect(later[0]?.why).toContain('CannotPullContainerError');
+    expect(runs()).toHaveLength(1);
+  });
+
+  it('a slow start is awaited', async () => {
+    const { pass } = await interrupted();
+
+    const waiting = await pass(2 * MINUTE + SECOND);
+    startAll();
+    const end = await pass(2 * MINUTE);
+
+    expect([...words(waiting), ...words(end)]).toEqual([
+      'defer resume-starting',
+      'defer resume-starting',
+      'skip resolved',
+    ]);
+  });
+});
+
+describe('a notice that was missed', () => {
+  const missed = async (options: WorkerOptions = {}, env: NodeJS.ProcessEnv = {}) => {
+    const task = worker(aws, { tags: {}, definitionTags: resumable, ...options });
+    return resumer(aws, { env }).batch(task.stop());
+  };
+
+  it('leaves the security groups unknown, which a person is told', async () => {
+    expect(said(await missed())).toEqual(['escalate network-unknown']);
+    expect(runs()).toEqual([]);
+  });
+
+  it('is made good by what is configured, in the subnet it ran in', async () => {
+    const result = await missed({
+      definitionTags: {
+        ...resumable,
+        'reflex:resume-security-groups': 'sg-00000001 sg-00000002',
+        'reflex:resume-subnets': 'subnet-00000001',
+        'reflex:resume-assign-public-ip': 'ENABLED',
+      },
+    });
+
+    expect(said(result)).toEqual(['act resume-task']);
+    expect(runs()[0]?.networkConfiguration?.awsvpcConfiguration).toEqual({
+      subnets: ['subnet-02aa0123456789abc', 'subnet-00000001'],
+      securityGroups: ['sg-00000001', 'sg-00000002'],
+      assignPublicIp: 'ENABLED',
+    });
+  });
+
+  it('is too late an hour after the task has stopped', async () => {
+    const task = worker(aws, { tags: {}, definitionTags: resumable });
+    const event = task.stop();
+    aws.clock.advance(61 * MINUTE);
+
+    const result = await resumer(aws, { env: { RESUME_SECURITY_GROUPS: 'sg-00000001' } }).batch(event);
+
+    expect(said(result)).toEqual(['escalate resume-too-late']);
+  });
+});
+
+describe('what is not run', () => {
+  it('overrides that are too long with the variables a worker needs', async () => {
+    const overrides = { containerOverrides: [{ name: 'app', command: ['x'.repeat(8_050)] }] };
+    const { result } = await interrupted({ overrides });
+
+    expect(said(result)).toEqual(['escalate overrides-too-large']);
+    expect(runs()).toEqual([]);
+  });
+
+  it('but those that fit without the ones it can do without are', async () => {
+    const overrides = { containerOverrides: [{ name: 'app', command: ['x'.repeat(7_950)] }] };
+    const { result, task } = await interrupted({ overrides });
+
+    expect(said(result)).toEqual(['act resume-task']);
+    expect(environmentOf(runs()[0])).toEqual([
+      variable('REFLEX_RESUME_ATTEMPT', '1'),
+      variable('REFLEX_RESUME_ROOT', task.id),
+    ]);
+  });
+
+  it('a task with an EBS volume, whose configuration nobody tells', async () => {
+    const attachments = [{ type: 'AmazonElasticBlockStorage', status: 'ATTACHED', details: [] }];
+    const { result } = await interrupted({ task: { attachments } });
+
+    expect(said(result)).toEqual(['escalate volume-unknown']);
+  });
+});
+
+describe('what is kept as it was', () => {
+  it('own tags without those of AWS, a group of its own, ECS Exec, and the management of tags', async () => {
+    await interrupted({
+      tags: { ...resumable, team: 'data', 'aws:ecs:clusterName': 'prod' },
+      task: { group: 'nightlies', enableExecuteCommand: true },
+    });
+
+    expect(runs()[0]).toMatchObject({ group: 'nightlies', enableExecuteCommand: true, enableECSManagedTags: true });
+    expect(runs()[0]?.tags).toContainEqual({ key: 'team', value: 'data' });
+    expect(JSON.stringify(runs()[0]?.tags)).not.toContain('aws:');
+  });
+
+  it('every container of the definition gets the variables; those that AWS adds are left alone', async () => {
+    const task = worker(aws, { containers: [{ name: 'app' }, { name: 'log-router' }] });
+    const { batch } = resumer(aws);
+    await batch(task.warn());
+    const event = task.stop();
+    aws.ecs.changeTask(task.arn, {
+      containers: ['app', 'log-router', 'aws-guardduty-agent-x1'].map((name) => ({ name, exitCode: 143 })),
+    });
+
+    await batch(event);
+
+    const names = runs()[0]?.overrides?.containerOverrides?.map(({ name }) => name);
+    expect(names).toEqual(['app', 'log-router']);
+    expect(environmentOf(runs()[0], 1)).toHaveLength(4);
+  });
+});
+
+describe('many at once', () => {
+  it('300 tasks are read in three calls, their one definition in one, their interfaces in two', async () => {
+    const tasks = Array.from({ length: 300 }, (_, i) => worker(aws, { n: i + 1 }));
+    await resumer(aws).batch(...tasks.map((task) => task.warn()));
+
+    const read = aws.calls.map(({ operation }) => operation);
+    expect(Object.fromEntries([...Map.groupBy(read, (name) => name)].map(([name, all]) => [name, all.length]))).toEqual(
+      {
+        DescribeTasks: 3,
+        DescribeTaskDefinition: 1,
+        DescribeNetworkInterfaces: 2,
+      },
+    );
+  });
+
+  it('60 resumes keep within the 20 calls a second of RunTask, so that no throttle comes, and one message is sent', async () => {
+    const tasks = Array.from({ length: 60 }, (_, i) => worker(aws, { n: i + 1 }));
+    const time = sleepers();
+    const { batch, world } = resumer(aws, { sleep: time.sleep });
+    await batch(...tasks.map((task) => task.warn()));
+    aws.clock.advance(MINUTE);
+    const begin = aws.clock();
+
+    const result = await time.during(batch(...tasks.map((task) => task.stop())));
+
+    expect(new Set(said(result))).toEqual(new Set(['act resume-task']));
+    expect(runs()).toHaveLength(60);
+    expect(aws.clock() - begin).toBeGreaterThanOrEqual(1_900);
+    expect(world.told).toHaveLength(1);
+  });
+
+  it('one that is refused stops no other', async () => {
+    const tasks = [1, 2, 3].map((n) => worker(aws, { n }));
+    const { batch } = resumer(aws);
+    await batch(...tasks.map((task) => task.warn()));
+    aws.fault('RunTask', new AwsError('InvalidParameterException', 'no'), 1);
+
+    const result = await batch(...tasks.map((task) => task.stop()));
+
+    expect(said(result).toSorted()).toEqual(['act resume-task', 'act resume-task', 'escalate act-failed']);
+  });
+
+  it('reads before acting take one round trip, and two where there is an interface to read', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+
+    const warned = await aws.waves(() => batch(task.warn()));
+    const event = task.stop();
+    const stopped = await aws.waves(() => batch(event));
+
+    expect(warned).toEqual([['ecs:DescribeTaskDefinition', 'ecs:DescribeTasks'], ['ec2:DescribeNetworkInterfaces']]);
+    expect(stopped).toEqual([['ecs:DescribeTaskDefinition', 'ecs:DescribeTasks'], ['ecs:RunTask']]);
   });
 });

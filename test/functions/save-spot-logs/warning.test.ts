@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { at, instanceId, rebalanceRecommendation, spotInterruption } from '../../support/event-builders.ts';
 import { useFleet } from '../../support/fake-aws/fleet.ts';
 import { AwsError } from '../../support/fake-aws/service.ts';
-import { saver } from '../../support/save-spot-logs.ts';
+import { saver, saverOn } from '../../support/save-spot-logs.ts';
 
 const fleet = await useFleet();
 const SECOND = 1_000;
@@ -588,16 +588,26 @@ describe('what outlives its notice', () => {
 
 describe('a warning that comes while another notice is acted on', () => {
   it('is not lost', async () => {
-    const s = saver(fleet, {});
+    const meanwhile: Promise<unknown>[] = [];
+    const s = saver(fleet, {
+      // The lease is taken when the first one beats.
+      before: async (port) => {
+        if (port !== 'table.mark' || meanwhile.length > 0) return;
+        meanwhile.push(other.batch(spotInterruption(host.id)));
+        await meanwhile[0];
+      },
+    });
+    const other = saverOn({ world: s.world });
     s.world.now = at + 2 * SECOND;
     const host = fleet.addHost();
 
-    await Promise.all([s.batch(rebalanceRecommendation(host.id)), s.batch(spotInterruption(host.id))]);
+    await s.batch(rebalanceRecommendation(host.id));
+    expect(other.outcomes()).toMatchObject([{ decision: 'skip', reason: 'lease-held' }]);
     await s.run(30 * SECOND);
 
     expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
-    expect(fleet.made('SendCommand').map(({ Parameters }) => (Parameters as { phase: string[] }).phase[0])).toContain(
-      'interruption',
-    );
+    const phases = fleet.made('SendCommand').map(({ Parameters }) => (Parameters as { phase: string[] }).phase[0]);
+    expect(phases).toEqual(['pre-copy', 'interruption']);
+    expect(s.world.inbox).toHaveLength(1);
   });
 });

@@ -1,4 +1,4 @@
-import type { AwsRequest } from '../aws-endpoint.ts';
+import type { AwsReply, AwsRequest } from '../aws-endpoint.ts';
 
 export const account = '111122223333';
 export const region = 'eu-west-1';

@@ -44,7 +44,7 @@ const wholeWay = async (trouble: {
   const { instance } = aws.addVolume();
   aws.faults((_, n) => (n === trouble.call ? trouble.fault : undefined));
   await rescue.send(instanceStateChange(instance));
-  await rescue.sweeps(45 * MINUTE);
+  for (let sweep = 0; sweep < 9 && aws.volumes.size + aws.snapshots.size > 0; sweep++) await rescue.sweeps(5 * MINUTE);
   return { rescue, calls: aws.calls.length, ports };
 };
 
@@ -53,10 +53,9 @@ const cleaned = () => ({ lost: aws.lost, left: [...aws.volumes.keys(), ...aws.sn
 describe('trouble at any single AWS call', () => {
   it.each(Object.entries(FAULTS))('(%s) loses no log, and the sweep ends what was begun', async (_, fault) => {
     const { calls } = await wholeWay({});
-    expect(calls).toBeGreaterThan(40);
-    const until = Math.min(calls, 75);
+    expect(calls).toBeGreaterThan(30);
 
-    for (let call = 1; call <= until; call++) {
+    for (let call = 1; call <= calls; call++) {
       await wholeWay({ call, fault });
       expect({ call, ...cleaned() }).toEqual({ call, lost: [], left: [] });
     }
@@ -68,7 +67,7 @@ describe('a crash at any step of the pipeline', () => {
     const { ports } = await wholeWay({});
     expect(ports).toBeGreaterThan(20);
 
-    for (let port = 1; port <= Math.min(ports, 60); port++) {
+    for (let port = 1; port <= ports; port++) {
       await wholeWay({ port, crash });
       expect({ port, ...cleaned() }).toEqual({ port, lost: [], left: [] });
     }
