@@ -5,7 +5,7 @@ import type { RescueTask, Snapshot, VolumeFacts } from './facts.ts';
  * which it wrote last, is of this very volume and snapshot and knows of no file that failed.
  */
 export const missingProof = (facts: VolumeFacts, snapshot: Snapshot, task: RescueTask): string | null =>
-  unfinished(task) ?? missingMarker(facts, [snapshot]);
+  unfinished(task) ?? missingMarker(facts, [snapshot]) ?? outdated(facts, task);
 
 /** Why the task's end proves nothing. A container without an exit code has failed. */
 const unfinished = ({ lastStatus, stopCode, stoppedReason, exitCodes }: RescueTask): string | null => {
@@ -18,6 +18,10 @@ const unfinished = ({ lastStatus, stopCode, stoppedReason, exitCodes }: RescueTa
   if (bad === undefined) return null;
   return bad === null ? 'the container has no exit code' : `the container ended with exit code ${bad}`;
 };
+
+/** A marker of a former attempt says nothing of this one. It tells its time in whole seconds. */
+const outdated = ({ marker }: VolumeFacts, { createdAt }: RescueTask): string | null =>
+  marker !== null && marker.at + 1_000 < createdAt ? 'the marker is older than the task' : null;
 
 /** Why the marker is no proof for one of these snapshots. */
 export const missingMarker = ({ marker, volumeId }: VolumeFacts, snapshots: readonly Snapshot[]): string | null => {

@@ -6,6 +6,7 @@ import { nameOf } from './words.ts';
 /** What each function looks after. A decision that changed nothing leaves a record but no state: it is found by its ARN. */
 const resourceTypes: Readonly<Record<string, { readonly service: string; readonly prefix: string }>> = {
   'reshard-kinesis': { service: 'kinesis', prefix: 'stream/' },
+  'relieve-elasticache': { service: 'elasticache', prefix: 'replicationgroup:' },
 };
 
 /** The states of the resources the text means: an ARN or a name exactly, else every one whose ARN contains it. Empty text: all. */

@@ -120,7 +120,7 @@ describe('any trouble, in any order of events', () => {
         const proven = [...aws.objects.keys()].some((key) => key.endsWith(`_RESCUED/${id}.json`));
         if (!kept) expect(proven || steps.some(({ kind }) => kind === 'lose a marker')).toBe(true);
       }),
-      { numRuns: 60 },
+      { numRuns: 150 },
     );
   });
 });
