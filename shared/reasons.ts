@@ -104,7 +104,7 @@ export const reasons = {
   resharding: 'Slots are being moved between shards.',
   'maintenance-window': 'Shards and node types are left alone during maintenance, service updates and snapshots.',
   snapshot: 'The engine is only busy while a snapshot is written.',
-  'no-capacity': 'AWS has no such node free at the moment.',
+  'no-capacity': 'AWS has no such capacity free at the moment.',
   // relieve-elasticache: why it leaves the cache alone
   'not-saturated': 'The engine has room now.',
   'not-calm': 'The engine has room, but something else speaks against fewer nodes.',

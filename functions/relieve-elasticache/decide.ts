@@ -1,10 +1,19 @@
 import type { Decision } from '../../shared/decision.ts';
 import type { CacheSituation, GroupSituation, Memory, SlowCommand } from './facts.ts';
 import { dataCommands, SATURATED, share } from './load.ts';
-import { offloadsTls } from './node-types.ts';
+import { type Need, offloadsTls } from './node-types.ts';
 import { defer, escalate, found, plan, skip } from './plan.ts';
 import type { Policy } from './policy.ts';
-import { addReplicas, addShards, type ElastiCacheCall, isPossible, rebalance, scaleUp } from './remedies.ts';
+import {
+  addReplicas,
+  addShards,
+  type ElastiCacheCall,
+  type Impossible,
+  isPossible,
+  type Remedy,
+  rebalance,
+  scaleUp,
+} from './remedies.ts';
 import { scaleIn } from './scale-in.ts';
 import { decideServerless } from './serverless.ts';
 import {
@@ -172,9 +181,12 @@ const unknownType: Rule = ({ facts }) =>
       )
     : undefined;
 
-const unseen: Rule = ({ level, facts, now }) => {
-  if (level !== 'unknown') return undefined;
-  const why = 'No node has three one-minute points of its CPU in the last ten minutes.';
+const unseen: Rule = ({ level, nodes, facts, now }) => {
+  const blind = nodes.filter((node) => node.level === 'unknown').map(({ id }) => id);
+  // The schedule goes on: what is blind stops scale-in there.
+  if (level !== 'unknown' && (level !== 'calm' || blind.length === 0 || facts.trigger === 'tick')) return undefined;
+  const which = blind.length === nodes.length ? 'No node has' : `No node is hot, but ${blind.join(', ')} has not`;
+  const why = `${which} three one-minute points of its CPU in the last ten minutes.`;
   return facts.ledger.incident === null
     ? skip('metrics-missing', why)
     : defer('metrics-missing', now + 2 * MINUTE, why);
@@ -194,10 +206,7 @@ const networkBound: Rule = (view) => {
   return (
     notAvailable(view) ??
     compatible(view) ??
-    plan({ ...view, reportOnly: false }, found(view, 'network-bound', why), [
-      scaleUp(facts, 'network'),
-      addShards(facts, view.policy, view.memory),
-    ])
+    plan({ ...view, reportOnly: false }, found(view, 'network-bound', why), larger(view, 'network').toReversed())
   );
 };
 
@@ -301,7 +310,7 @@ const slowCommands: Rule = (view) => {
       before !== null &&
       perMinute <= USUAL * before
         ? [
-            `${family} of ${id} take ${Math.round(latency)} us each, at no more than the usual ${Math.round(before)} a minute`,
+            `${family} of ${id} take ${Math.round(latency)} us each, at no more than the usual ${Math.round(before)} a minute.`,
           ]
         : [],
     ),
@@ -392,7 +401,7 @@ const memoryBound: Rule = (view) => {
   const full = view.hot.find(({ load }) => load.evictions > 0 && (load.memory ?? 0) >= MEMORY_FULL);
   if (full === undefined) return undefined;
   const why = `${full.id} is full (${percent(full.load.memory ?? 0)}) and evicted ${full.load.evictions} keys in five minutes; replicas would be as full.`;
-  return plan(view, found(view, 'memory-bound', why), [addShards(facts, policy, memory), scaleUp(facts, 'memory')]);
+  return plan(view, found(view, 'memory-bound', why), larger(view, 'memory'));
 };
 
 const rolesUnknown: Rule = (view) =>
@@ -441,7 +450,7 @@ const replicasLag: Rule = (view) => {
     ...behind.flatMap((shard) => replicasOf(view, shard).map(({ load }) => load.replicationLag ?? 0)),
   );
   const why = `Replicas are ${Math.round(most)} s behind the writes; one more would cost the primary more still.`;
-  return plan(view, found(view, 'replication-lag', why), [addShards(facts, policy, memory), scaleUp(facts, 'engine')]);
+  return plan(view, found(view, 'replication-lag', why), larger(view, 'engine'));
 };
 
 /** Up to two vCPUs: the core is full, and it is not the engine that fills it. */
@@ -471,14 +480,13 @@ const replicasHot: Rule = (view) => {
   if (busy.length === 0) {
     return escalate(
       'uneven-reads',
-      `${heat(view)}. Its sister replicas have room (${percent(average(shards[0] ?? ''))} on average): clients stick to one of them.`,
+      `${heat(view)}. The replicas of its shard are at ${percent(Math.max(...shards.map(average)))} on average: clients stick to one of them.`,
       'The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves.',
     );
   }
   return plan(view, found(view, 'replicas-hot', 'The replicas are busy, the primary is not: reads need one more.'), [
     addReplicas(facts, policy, busy, memory),
-    addShards(facts, policy, memory),
-    scaleUp(facts, 'engine'),
+    ...larger(view, 'engine'),
   ]);
 };
 
@@ -487,38 +495,38 @@ const readHotPrimary: Rule = (view) => {
   const primaries = hotPrimaries(view);
   if (primaries.length === 0 || workOfAll(primaries) !== 'reads') return undefined;
   const shards = shardsOf(primaries);
-  const larger = [...(view.hotShards.length > 0 ? [] : [addShards(facts, policy, memory)]), scaleUp(facts, 'engine')];
+  // More shards do not divide what one shard alone is hot with.
+  const otherwise = view.hotShards.length > 0 ? [scaleUp(facts, 'engine')] : larger(view, 'engine');
   if (shards.every((shard) => readsReachReplicas(view, shard))) {
     return plan(view, found(view, 'read-hot-primary', 'The primary is busy with reads, and replicas serve reads.'), [
       addReplicas(facts, policy, shards, memory),
-      ...larger,
+      ...otherwise,
     ]);
   }
-  const why = `The primary is busy with reads, and ${shards.some((shard) => replicasIn(view, shard) > 0) ? 'its replicas serve none of them' : 'there is no replica to take them'}: one more would not be read from.`;
+  const replicated = shards.some((shard) => replicasOf(view, shard).length > 0);
+  const why = replicated
+    ? 'The primary is busy with reads, and its replicas serve none of them: one more would not be read from either.'
+    : 'The primary is busy with reads, there is no replica, and nothing says that one would be read from.';
   const finding = found(view, 'reads-not-offloaded', why);
-  const otherwise = larger.find(isPossible);
-  if (otherwise !== undefined && isPossible(otherwise) && policy.allow.includes(otherwise.kind)) {
-    return plan(view, finding, [otherwise]);
-  }
-  return escalate('reads-not-offloaded', finding.why, readAdvice(facts));
+  const allowed = otherwise.filter((remedy) => isPossible(remedy) && policy.allow.includes(remedy.kind));
+  return allowed.length > 0
+    ? plan(view, finding, allowed)
+    : escalate('reads-not-offloaded', finding.why, readAdvice(facts));
 };
-
-const replicasIn = (view: View, shard: string): number => replicasOf(view, shard).length;
 
 const readAdvice = ({ clusterMode, arn }: GroupSituation): string =>
   `${clusterMode === 'enabled' ? 'Let clients read from replicas (READONLY; readFrom, scaleReads or the like)' : 'Point reads at the reader endpoint'}, and reconnect now and then. If they do already: aws elasticache add-tags-to-resource --resource-name ${arn} --tags Key=reflex:reads-offloaded,Value=true`;
 
 const writeHotPrimary: Rule = (view) => {
-  const { facts, policy, memory } = view;
-  if (hotPrimaries(view).length === 0) return undefined;
-  if (facts.clusterMode === 'enabled') {
-    return plan(view, found(view, 'primaries-write-hot', 'Writes keep the primaries busy; more shards divide them.'), [
-      addShards(facts, policy, memory),
-      scaleUp(facts, 'engine'),
-    ]);
+  const primaries = hotPrimaries(view);
+  if (primaries.length === 0) return undefined;
+  const work = BUSY_WITH[workOfAll(primaries)];
+  if (view.facts.clusterMode === 'enabled') {
+    const why = `The primaries are busy with ${work}; more shards divide that.`;
+    return plan(view, found(view, 'primaries-write-hot', why), larger(view, 'engine'));
   }
-  const finding = found(view, 'primary-write-hot', 'Writes keep the one primary busy; only a faster node helps here.');
-  return plan(view, finding, [scaleUp(facts, 'engine')], (limits) =>
+  const finding = found(view, 'primary-write-hot', `The primary is busy with ${work}; only a faster node helps here.`);
+  return plan(view, finding, larger(view, 'engine'), (limits) =>
     escalate(
       'migrate-to-cluster-mode',
       `${finding.why} But ${limits}: this is as much as one engine thread can do.`,
@@ -526,6 +534,14 @@ const writeHotPrimary: Rule = (view) => {
     ),
   );
 };
+
+const BUSY_WITH = { reads: 'reads', writes: 'writes', mixed: 'reads and writes', unknown: 'commands of unknown kind' };
+
+/** What helps writes: more shards, where there can be several, and a larger node. */
+const larger = ({ facts, policy, memory }: View, need: Need): (Remedy | Impossible)[] => [
+  ...(facts.clusterMode === 'enabled' ? [addShards(facts, policy, memory)] : []),
+  scaleUp(facts, need),
+];
 
 /** First match wins: from "is it over?" over "may it be changed?" and "what is it?" to "what helps?". */
 const rules: readonly Rule[] = [

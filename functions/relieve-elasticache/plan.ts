@@ -27,7 +27,7 @@ export const plan = (
   found: Finding,
   remedies: readonly (Remedy | Impossible)[],
   elsewise: (limits: string) => Escalate = (limits) =>
-    escalate('at-limits', `${found.why} Nothing more is possible: ${limits}.`, 'Raise the limit, or lower the load.'),
+    escalate('at-limits', `${found.why} Nothing is possible: ${limits}.`, 'Raise the limit, or lower the load.'),
 ): Decision<ElastiCacheCall> => {
   const index = remedies.findIndex(isPossible);
   const remedy = remedies[index];
@@ -36,7 +36,7 @@ export const plan = (
     .flatMap((each) => (isPossible(each) ? [] : [each.because]))
     .join('; ');
   if (remedy === undefined || !isPossible(remedy)) return elsewise(limits);
-  const why = limits === '' ? found.why : `${found.why} Instead of the first remedy, as ${limits}:`;
+  const why = limits === '' ? found.why : `${found.why} Not possible: ${limits}.`;
   return gated(view, { reason: view.onlyManaged ? 'traffic-managed' : found.reason, why }, remedy);
 };
 

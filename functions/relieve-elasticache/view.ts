@@ -155,8 +155,9 @@ export const heat = ({ facts, hot, nodes }: View): string => {
   const first = [...shown].sort((a, b) => (b.now ?? 0) - (a.now ?? 0)).slice(0, 3);
   const more = shown.length > first.length ? ` and ${shown.length - first.length} more` : '';
   const small = facts.vcpus !== null && facts.vcpus <= 2;
-  const each = first.map(
-    (node) => `${node.id} (${node.role ?? 'role unknown'}) ${node.now === null ? '?' : percent(node.now)}`,
-  );
+  const each = first.map(({ id, role, now, load }) => {
+    const managed = load.trafficManaged ? ', TrafficManagementActive' : '';
+    return `${id} (${role ?? 'role unknown'}${managed}) ${now === null ? '?' : percent(now)}`;
+  });
   return `Engine core in use: ${each.join(', ')}${more}${small ? `, by CPUUtilization x ${facts.vcpus} vCPU` : ''}`;
 };

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Call } from '../../shared/decision.ts';
 import {
   type Filesystem,
@@ -112,67 +111,70 @@ export const runCall = (
   filesystem: Filesystem,
   subnets: readonly string[],
   { bucket, cluster, taskDefinition, infrastructureRole, securityGroups, publicIp }: Policy,
-): RescueCall => ({
-  call: 'RunTask',
-  params: {
-    cluster,
-    taskDefinition,
-    // The logs of a Spot instance shall not wait for Spot capacity.
-    launchType: 'FARGATE',
-    platformVersion: 'LATEST',
-    count: 1,
-    clientToken: createHash('sha256').update(`${snapshot} ${item.attempts} ${taskDefinition}`).digest('hex'),
-    startedBy: startedBy(volumeId),
-    group: taskGroup(snapshot, item.attempts),
-    propagateTags: 'TASK_DEFINITION',
-    enableECSManagedTags: true,
-    networkConfiguration: {
-      awsvpcConfiguration: {
-        subnets: [...subnets],
-        ...(securityGroups !== null && { securityGroups: [...securityGroups] }),
-        assignPublicIp: publicIp,
+): RescueCall => {
+  const revision = taskDefinition.slice(taskDefinition.lastIndexOf(':') + 1);
+  return {
+    call: 'RunTask',
+    params: {
+      cluster,
+      taskDefinition,
+      // The logs of a Spot instance shall not wait for Spot capacity.
+      launchType: 'FARGATE',
+      platformVersion: 'LATEST',
+      count: 1,
+      clientToken: `${snapshot}:${item.attempts}:${revision}`,
+      startedBy: startedBy(volumeId),
+      group: taskGroup(snapshot, item.attempts),
+      propagateTags: 'TASK_DEFINITION',
+      enableECSManagedTags: true,
+      networkConfiguration: {
+        awsvpcConfiguration: {
+          subnets: [...subnets],
+          ...(securityGroups !== null && { securityGroups: [...securityGroups] }),
+          assignPublicIp: publicIp,
+        },
       },
-    },
-    overrides: {
-      containerOverrides: [
+      overrides: {
+        containerOverrides: [
+          {
+            name: CONTAINER,
+            environment: [
+              { name: 'RESCUE_SOURCE', value: MOUNT },
+              {
+                name: 'RESCUE_DESTINATION',
+                value: `s3://${bucket}/${volumePrefix(item.prefix, item.instance, volumeId)}`,
+              },
+              { name: 'RESCUE_MARKER', value: `s3://${bucket}/${rescuedKey(item.prefix, volumeId)}` },
+              { name: 'RESCUE_VOLUME', value: volumeId },
+              { name: 'RESCUE_SNAPSHOT', value: snapshot },
+            ],
+          },
+        ],
+      },
+      volumeConfigurations: [
         {
-          name: CONTAINER,
-          environment: [
-            { name: 'RESCUE_SOURCE', value: MOUNT },
-            {
-              name: 'RESCUE_DESTINATION',
-              value: `s3://${bucket}/${volumePrefix(item.prefix, item.instance, volumeId)}`,
-            },
-            { name: 'RESCUE_MARKER', value: `s3://${bucket}/${rescuedKey(item.prefix, volumeId)}` },
-            { name: 'RESCUE_VOLUME', value: volumeId },
-            { name: 'RESCUE_SNAPSHOT', value: snapshot },
-          ],
+          name: TASK_VOLUME,
+          managedEBSVolume: {
+            roleArn: infrastructureRole,
+            snapshotId: snapshot,
+            filesystemType: filesystem,
+            volumeType: 'gp3',
+            encrypted: true,
+            // The copy, not the volume that was kept.
+            terminationPolicy: { deleteOnTermination: true },
+            tagSpecifications: [
+              {
+                resourceType: 'volume',
+                tags: [{ key: 'Name', value: `reflex rescue of ${volumeId}` }],
+                propagateTags: 'NONE',
+              },
+            ],
+          },
         },
       ],
     },
-    volumeConfigurations: [
-      {
-        name: TASK_VOLUME,
-        managedEBSVolume: {
-          roleArn: infrastructureRole,
-          snapshotId: snapshot,
-          filesystemType: filesystem,
-          volumeType: 'gp3',
-          encrypted: true,
-          // The copy, not the volume that was kept.
-          terminationPolicy: { deleteOnTermination: true },
-          tagSpecifications: [
-            {
-              resourceType: 'volume',
-              tags: [{ key: 'Name', value: `reflex rescue of ${volumeId}` }],
-              propagateTags: 'NONE',
-            },
-          ],
-        },
-      },
-    ],
-  },
-});
+  };
+};
 
 /** Tagged first: IAM deletes only what says done. The snapshots last: they are the only other copy. */
 export const cleanCalls = (facts: VolumeFacts): RescueCall[] => [

@@ -107,8 +107,19 @@ const cleanUp: Rule = (s) => {
 
 const failed: Rule = (s, policy, now) =>
   s.item.rescue === 'failed'
-    ? toPerson(s, policy, now, 'rescue-failed', `The rescue of ${s.volumeId} was given up; the volume is kept.`)
+    ? toPerson(
+        s,
+        policy,
+        now,
+        'rescue-failed',
+        `The rescue of ${s.volumeId} was given up${lastProblem(s)}; the volume is kept.`,
+      )
     : undefined;
+
+const lastProblem = (s: VolumeSituation): string => {
+  const { problem } = memoryOf(s);
+  return problem === undefined ? '' : ` (last: ${problem})`;
+};
 
 const unmountable: Rule = (s, policy, now) => {
   const filesystem = filesystemOf(s);
@@ -240,7 +251,10 @@ const attemptFailed = (
   const { volumeId } = s;
   if (attempts >= ATTEMPTS) {
     const why = `Attempt ${attempts} to rescue the logs of ${volumeId} failed: ${problem}. No further one is made; the volume is kept.`;
-    return { ...step('rescue-failed', why, [...first, stateCall(s, 'failed', attempts)]), followUpMs: SECOND };
+    return {
+      ...step('rescue-failed', why, [...first, stateCall(s, 'failed', attempts)], { problem }),
+      followUpMs: SECOND,
+    };
   }
   const pause = BACKOFF[attempts - 1] ?? BACKOFF[0];
   const why = `Attempt ${attempts} of ${ATTEMPTS} to rescue the logs of ${volumeId} failed: ${problem}. The next is made at ${time(now + pause)}.`;
@@ -283,7 +297,7 @@ const toPerson = (
 /** By hand: another instance reads the volume. Nothing is deleted by it. */
 const runbook = ({ volumeId, item }: VolumeSituation): string =>
   [
-    `Try again: aws ec2 create-tags --resources ${volumeId} --tags Key=reflex:rescue,Value=pending Key=reflex:attempts,Value=0.`,
+    `One more attempt: aws ec2 create-tags --resources ${volumeId} --tags Key=reflex:rescue,Value=pending.`,
     `Or by hand, from an instance in the volume's Availability Zone: aws ec2 attach-volume --volume-id ${volumeId} --instance-id <instance> --device /dev/sdf;`,
     'mount -o ro /dev/nvme1n1p1 /mnt (lsblk names the partition; XFS: -o ro,nouuid);',
     `aws s3 sync /mnt/${item.root ? 'var/log' : ''} s3://<log bucket>/${item.prefix}/${item.instance}/${volumeId}/${item.root ? 'var/log' : ''};`,

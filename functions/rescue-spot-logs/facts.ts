@@ -59,6 +59,8 @@ export type Memory = {
   readonly retryAt?: number;
   /** What the proof names, for the metrics. */
   readonly shipped?: { readonly files: number; readonly bytes: number };
+  /** Why the last attempt failed. */
+  readonly problem?: string;
   /** When people were told that it waits for them. */
   readonly toldAt?: number;
 };

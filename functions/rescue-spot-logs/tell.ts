@@ -8,6 +8,8 @@ const ROUTINE: readonly Reason[] = [
   'ship-snapshot',
   'logs-proven',
   'rescue-retry',
+  // The look after it tells, with the runbook.
+  'rescue-failed',
   'snapshot-pending',
   'shipping-logs',
   'rescue-backoff',
@@ -22,7 +24,7 @@ const ROUTINE: readonly Reason[] = [
 export const subjectOf = (record: HistoryRecord): Subject | null => {
   const { resource, reason, actions, decision, dryRun } = record;
   const failed = [...new Set(actions.filter(({ error }) => error !== undefined).map(({ call }) => call))].sort();
-  if (decision === 'escalate' || reason === 'volume-reused' || reason === 'rescue-failed') {
+  if (decision === 'escalate' || reason === 'volume-reused') {
     return { about: resource, key: reason };
   }
   const all = resource.replace(/[^/]+$/, '*');

@@ -59,28 +59,6 @@ export const decide = (facts: TaskSituation, policy: Policy, now: number): Decis
   return run(view);
 };
 
-// --- Is it ours to run again? ---
-
-const stoppedOtherwise: Rule = ({ facts: { task } }) =>
-  isSpotInterruption(task)
-    ? undefined
-    : skip(
-        'stopped-otherwise',
-        `The task is ${task.lastStatus} by ${task.stopCode ?? 'no stopCode'}: no Spot interruption ended it.`,
-      );
-
-/** A task may say no where its definition says yes; when it has stopped, its own tags may be gone. */
-const notWanted: Rule = ({ policy, facts, memory }) =>
-  policy.resume
-    ? undefined
-    : {
-        ...skip('resume-not-wanted', 'reflex:resume is not true, or true on the definition and false on the task.'),
-        remember: { ...memory, tags: facts.taskTags },
-      };
-
-const alreadyRan: Rule = ({ told, memory }) =>
-  told && memory.ran === true ? skip('duplicate', 'The task was run again already.') : undefined;
-
 // --- Did it help? ---
 
 const verified: Rule = ({ facts, now, attempt }) => {
@@ -104,6 +82,28 @@ const verified: Rule = ({ facts, now, attempt }) => {
     'Mend what the reason names (image, secrets, network), then run the task by hand.',
   );
 };
+
+// --- Is it ours to run again? ---
+
+const stoppedOtherwise: Rule = ({ facts: { task } }) =>
+  isSpotInterruption(task)
+    ? undefined
+    : skip(
+        'stopped-otherwise',
+        `The task is ${task.lastStatus} by ${task.stopCode ?? 'no stopCode'}: no Spot interruption ended it.`,
+      );
+
+/** A task may say no where its definition says yes; when it has stopped, its own tags may be gone. */
+const notWanted: Rule = ({ policy, facts, memory }) =>
+  policy.resume
+    ? undefined
+    : {
+        ...skip('resume-not-wanted', 'reflex:resume is not true, or true on the definition and false on the task.'),
+        remember: { ...memory, tags: facts.taskTags },
+      };
+
+const alreadyRan: Rule = ({ told, memory }) =>
+  told && memory.ran === true ? skip('duplicate', 'The task was run again already.') : undefined;
 
 // --- May it be run again? ---
 
@@ -209,12 +209,12 @@ const run = ({ facts, policy, attempt, refused, memory }: View): Decision<RunCal
   };
 };
 
-/** First match wins: from "is it ours?" to "may it be run again?". */
+/** First match wins: from "did it help?" and "is it ours?" to "may it be run again?". */
 const rules: readonly Rule[] = [
+  verified,
   stoppedOtherwise,
   notWanted,
   alreadyRan,
-  verified,
   stillStopping,
   limit,
   volumes,

@@ -121,6 +121,13 @@ describe('whatever the facts', () => {
   });
 });
 
+it('no exit code at all is no sign that the work is done', () => {
+  const done = { ...policy, resumeDoneOnZero: true };
+
+  expect(decide(situation({ exitCodes: [] }), done, at).reason).toBe('resume-task');
+  expect(decide(situation({ exitCodes: [0] }), done, at).reason).toBe('work-done');
+});
+
 it('nothing is remembered of overrides', () => {
   const secret = { containerOverrides: [{ name: 'app', environment: [{ name: 'KEY', value: 'hunter2' }] }] };
   const warned = decide(situation({ overrides: secret, task: { lastStatus: 'RUNNING' } }), policy, at);

@@ -1,0 +1,318 @@
+import { describe, expect, it } from 'vitest';
+import {
+  commandInvocation,
+  instanceStateChange,
+  snapshotNotification,
+  taskStateChange,
+} from '../../support/event-builders.ts';
+import { AwsError } from '../../support/fake-aws/service.ts';
+import { rescuer, tick, useRescueAws } from '../../support/rescue-spot-logs.ts';
+
+const aws = await useRescueAws();
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const writes = () => aws.calls.map(({ operation }) => operation).filter((name) => !/^(Describe|List|Get)/.test(name));
+const left = () => aws.volumes.size + aws.snapshots.size;
+const taskStopped = (volume: string, rest: object = {}) => {
+  const event = taskStateChange();
+  return { ...event, detail: { ...event.detail, startedBy: `rescue/${volume}`, lastStatus: 'STOPPED', ...rest } };
+};
+/** The first call of an operation is refused. */
+const refuseOnce = (wanted: string, error: AwsError) => {
+  let refused = false;
+  aws.faults((operation) => {
+    if (operation !== wanted || refused) return undefined;
+    refused = true;
+    return error;
+  });
+};
+
+describe('a kept volume of a terminated instance', () => {
+  it('goes from pending to cleaned, and its logs are in S3', async () => {
+    const rescue = rescuer(aws);
+    const { id, instance } = aws.addVolume();
+
+    await rescue.send(instanceStateChange(instance));
+    await rescue.run(HOUR);
+
+    expect(rescue.reasons()).toEqual([
+      'take-snapshot',
+      'snapshot-pending',
+      'ship-snapshot',
+      'shipping-logs',
+      'logs-proven',
+      'clean-up',
+      'volume-gone',
+    ]);
+    expect(writes()).toEqual([
+      'CreateTags',
+      'CreateSnapshot',
+      'CreateTags',
+      'RunTask',
+      'CreateTags',
+      'CreateTags',
+      'DeleteVolume',
+      'DeleteSnapshot',
+    ]);
+    expect(left()).toBe(0);
+    expect(aws.lost).toEqual([]);
+    expect(aws.objects.get(`reflex-logs/spot-logs/${instance}/${id}/syslog`)).toBe('system of 1');
+    expect(rescue.world.inbox).toEqual([]);
+    expect(rescue.measured).toContainEqual({ name: 'shipped', value: { files: 2, bytes: 22 } });
+  });
+
+  it('reaches the same end by the sweep alone, from an empty ledger, armed or disarmed', async () => {
+    const rescue = rescuer(aws);
+    aws.addVolume(1, { 'reflex:rescue': 'armed' });
+    const disarmed = aws.addVolume(2);
+    delete aws.volumes.get(disarmed.id)?.tags['reflex:rescue'];
+
+    await rescue.deliver(tick);
+    expect(rescue.measured).toEqual([{ name: 'kept', value: { volumes: 2, GiB: 40, oldestMs: 120_000 } }]);
+    for (let hour = 0; hour < 6; hour++) {
+      rescue.world.inbox.length = 0;
+      rescue.world.now += 6 * MINUTE;
+      await rescue.deliver(tick);
+    }
+
+    expect(left()).toBe(0);
+    expect(aws.lost).toEqual([]);
+  });
+
+  it('is snapshotted once, however often it is told of', async () => {
+    const rescue = rescuer(aws);
+    const { id, instance } = aws.addVolume();
+
+    await rescue.send(...Array.from({ length: 5 }, () => instanceStateChange(instance)));
+    await rescue.send(
+      commandInvocation(instance, { status: 'Success' }),
+      snapshotNotification({ volume: id }),
+      taskStopped(id),
+    );
+    await rescue.run(HOUR);
+
+    expect(aws.made('CreateSnapshot')).toHaveLength(1);
+    expect(aws.made('RunTask')).toHaveLength(1);
+    expect(left()).toBe(0);
+  });
+
+  it('is left as it is in dry run, with the plan told', async () => {
+    const rescue = rescuer(aws, { stackMode: 'dry-run' });
+    aws.addVolume();
+
+    await rescue.send(tick);
+
+    expect(writes()).toEqual([]);
+    expect(rescue.outcomes()).toMatchObject([
+      { reason: 'take-snapshot', dryRun: true, actions: [{ call: 'CreateTags' }, { call: 'CreateSnapshot' }] },
+    ]);
+  });
+
+  it('is given up after five attempts, kept, and told of', async () => {
+    const rescue = rescuer(aws);
+    const { id, instance } = aws.addVolume();
+    aws.fates({ task: () => 'not started' });
+
+    await rescue.send(instanceStateChange(instance));
+    await rescue.sweeps(DAY);
+
+    expect(aws.made('RunTask')).toHaveLength(5);
+    expect(aws.volumes.get(id)?.tags).toMatchObject({ 'reflex:rescue': 'failed', 'reflex:attempts': '5' });
+    expect(writes()).not.toContain('DeleteVolume');
+    const told = rescue.world.told.filter(({ record }) => record.decision === 'escalate');
+    expect(told.map(({ record }) => record.reason)).toEqual(['rescue-failed']);
+    expect(told[0]?.record).toMatchObject({
+      why: expect.stringContaining('TaskFailedToStart'),
+      advice: expect.stringContaining('attach-volume'),
+    });
+
+    aws.fates({ task: () => 'good' });
+    Object.assign(aws.volumes.get(id)?.tags ?? {}, { 'reflex:rescue': 'pending' });
+    await rescue.sweeps(2 * HOUR);
+    expect(left()).toBe(0);
+    expect(aws.lost).toEqual([]);
+  }, 60_000);
+
+  it('is not proven by a marker that a former attempt left', async () => {
+    const rescue = rescuer(aws);
+    const { id, instance } = aws.addVolume();
+    const fates = ['exit 1', 'no marker'] as const;
+    let n = 0;
+    aws.fates({ task: () => fates[n++] ?? 'exit 1' });
+
+    await rescue.send(instanceStateChange(instance));
+    await rescue.sweeps(HOUR);
+
+    expect(n).toBeGreaterThanOrEqual(2);
+    expect(aws.volumes.has(id)).toBe(true);
+  });
+});
+
+describe('what AWS refuses', () => {
+  const until = async (reason: string) => {
+    const rescue = rescuer(aws);
+    const { instance } = aws.addVolume();
+    return { rescue, start: () => rescue.send(instanceStateChange(instance)), reason };
+  };
+
+  it('ECS cannot place the task: it is asked again', async () => {
+    const { rescue, start } = await until('task-not-placed');
+    refuseOnce('RunTask', new AwsError('ClientException', 'No capacity'));
+    await start();
+    await rescue.sweeps(HOUR);
+
+    expect(left()).toBe(0);
+  });
+
+  it('a token that was used means that the task runs', async () => {
+    const { rescue, start } = await until('ship-snapshot');
+    aws.faults((operation, n) =>
+      operation === 'RunTask' && n < 40 ? new AwsError('ConflictException', 'used') : undefined,
+    );
+    await start();
+    await rescue.run(4 * MINUTE);
+
+    expect(rescue.reasons()).toContain('ship-snapshot');
+    expect(
+      rescue
+        .outcomes()
+        .flatMap(({ actions }) => actions)
+        .filter(({ error }) => error !== undefined),
+    ).toEqual([]);
+  });
+
+  it('a volume in use is deleted later, and its snapshot not before it', async () => {
+    const { rescue, start } = await until('volume-busy');
+    refuseOnce('DeleteVolume', new AwsError('VolumeInUse', 'attached'));
+    await start();
+    await rescue.sweeps(30 * MINUTE);
+
+    expect(rescue.reasons()).toContain('volume-busy');
+    expect(left()).toBe(0);
+    expect(writes().indexOf('DeleteSnapshot')).toBeGreaterThan(writes().lastIndexOf('DeleteVolume'));
+  });
+
+  it.each([
+    ['DeleteVolume', 'InvalidVolume.NotFound'],
+    ['DeleteSnapshot', 'InvalidSnapshot.NotFound'],
+  ])('%s: %s is a success', async (operation, code) => {
+    const { rescue, start } = await until('clean-up');
+    refuseOnce(operation, new AwsError(code, 'gone'));
+    await start();
+    await rescue.run(10 * MINUTE);
+
+    expect(
+      rescue
+        .outcomes()
+        .flatMap(({ actions }) => actions)
+        .filter(({ error }) => error !== undefined),
+    ).toEqual([]);
+  });
+
+  it('a snapshot that an image needs is kept, and a person told', async () => {
+    const { rescue, start } = await until('snapshot-in-use');
+    aws.faults((operation) =>
+      operation === 'DeleteSnapshot' ? new AwsError('InvalidSnapshot.InUse', 'ami-1') : undefined,
+    );
+    await start();
+    await rescue.run(10 * MINUTE);
+
+    expect(rescue.reasons()).toContain('snapshot-in-use');
+    expect(aws.snapshots.size).toBe(1);
+  });
+
+  it('a permission that is missing is told once, and the rescue goes on when it is there', async () => {
+    const { rescue, start } = await until('access-denied');
+    const denied = new AwsError('UnauthorizedOperation', 'not authorized', 403);
+    aws.faults((operation) => (operation === 'CreateSnapshot' ? denied : undefined));
+    await start();
+    await rescue.sweeps(20 * MINUTE);
+    expect(rescue.world.told.filter(({ record }) => record.reason === 'access-denied')).toHaveLength(1);
+
+    aws.faults(() => undefined);
+    await rescue.sweeps(HOUR);
+    expect(left()).toBe(0);
+  });
+});
+
+describe('what is not ours', () => {
+  it.each<[string, () => unknown, string]>([
+    ['an instance without a kept volume', () => instanceStateChange('i-0b662ef9931388ba0'), 'no-kept-volume'],
+    [
+      'an instance that still shuts down',
+      () => instanceStateChange('i-0b662ef9931388ba0', 'shutting-down'),
+      'not-terminated',
+    ],
+    [
+      'a command that still runs',
+      () => commandInvocation('i-0b662ef9931388ba0', { status: 'InProgress' }),
+      'command-not-over',
+    ],
+    ['a copied snapshot', () => snapshotNotification({ event: 'copySnapshot' }), 'no-snapshot-of-a-volume'],
+    ['somebody’s task', () => taskStateChange(), 'no-rescue-task'],
+    ['our task while it runs', () => taskStopped('vol-1', { lastStatus: 'RUNNING' }), 'task-not-stopped'],
+  ])('%s', async (_, body, reason) => {
+    const rescue = rescuer(aws);
+
+    await rescue.send(body());
+
+    expect(rescue.results[0]?.notForUs).toEqual({ [reason]: 1 });
+    expect(writes()).toEqual([]);
+  });
+
+  it('a snapshot of any other volume costs one look, and leaves no trace', async () => {
+    const rescue = rescuer(aws);
+
+    await rescue.send(snapshotNotification());
+
+    expect(aws.calls.map(({ operation }) => operation).sort()).toEqual(['DescribeSnapshots', 'DescribeVolumes']);
+    expect(rescue.world.table.rows()).toEqual([]);
+  });
+
+  it('a volume whose tag is malformed is told of and kept', async () => {
+    const rescue = rescuer(aws);
+    aws.addVolume(1, { 'reflex:since': 'yesterday' });
+
+    await rescue.send(tick);
+
+    expect(rescue.outcomes()).toMatchObject([
+      { decision: 'escalate', reason: 'bad-tag', why: expect.stringContaining('reflex:since') },
+    ]);
+    expect(writes()).toEqual([]);
+  });
+});
+
+describe('a storm', () => {
+  it('of 200 volumes is rescued with one look for all, one snapshot and one task each, and few notifications', async () => {
+    const rescue = rescuer(aws);
+    const volumes = Array.from({ length: 200 }, (_, n) => aws.addVolume(n + 1));
+
+    await rescue.deliver(tick);
+    expect(aws.calls.filter(({ operation }) => operation === 'DescribeVolumes')).toHaveLength(2);
+    expect(aws.made('CreateSnapshot')).toHaveLength(200);
+    for (let look = 0; look < 6; look++) {
+      rescue.world.inbox.length = 0;
+      rescue.world.now += 6 * MINUTE;
+      await rescue.deliver(tick);
+    }
+
+    expect(left()).toBe(0);
+    expect(aws.lost).toEqual([]);
+    expect(aws.made('RunTask')).toHaveLength(volumes.length);
+    expect(rescue.world.told.length).toBeLessThanOrEqual(2);
+  }, 60_000);
+
+  it('takes five round trips of reading a look, however many they are', async () => {
+    const rescue = rescuer(aws);
+    for (let n = 1; n <= 20; n++) aws.addVolume(n);
+    await rescue.deliver(tick);
+    rescue.world.now += 6 * MINUTE;
+    rescue.world.inbox.length = 0;
+
+    const waves = await aws.gate.during(() => rescue.deliver(tick));
+
+    expect(waves.length).toBeLessThanOrEqual(7);
+  });
+});
