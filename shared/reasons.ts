@@ -189,6 +189,8 @@ export const reasons = {
   'not-mountable': 'ECS cannot mount the volume: a root device, partitions, or another filesystem; it is kept.',
   'rescue-not-configured': 'No subnet is set for the rescue task; the volume is kept.',
   'proof-lost': 'The logs were proven and the proof is in S3 no more; nothing is deleted.',
+  'former-snapshot':
+    'A snapshot is older than logs of its volume that are proven in S3; shipping it would overwrite them.',
   'snapshot-in-use': 'An image needs the snapshot; the volume is deleted and the snapshot kept.',
 } as const;
 

@@ -397,7 +397,6 @@ const connectionsNearLimit: Rule = (view) => {
 };
 
 const memoryBound: Rule = (view) => {
-  const { facts, policy, memory } = view;
   const full = view.hot.find(({ load }) => load.evictions > 0 && (load.memory ?? 0) >= MEMORY_FULL);
   if (full === undefined) return undefined;
   const why = `${full.id} is full (${percent(full.load.memory ?? 0)}) and evicted ${full.load.evictions} keys in five minutes; replicas would be as full.`;
@@ -443,7 +442,6 @@ const shardStandsOut: Rule = (view) => {
 };
 
 const replicasLag: Rule = (view) => {
-  const { facts, policy, memory } = view;
   const behind = shardsOf(view.hot).filter((shard) => lags(view, shard));
   if (behind.length === 0) return undefined;
   const most = Math.max(

@@ -121,6 +121,15 @@ const lastProblem = (s: VolumeSituation): string => {
   return problem === undefined ? '' : ` (last: ${problem})`;
 };
 
+/** The volume was kept again later, and is gone: the same keys hold newer logs. */
+const former: Rule = (s, policy, now) => {
+  const { volume, marker, snapshots, volumeId } = s;
+  if (volume !== null || marker === null || snapshots.some(({ id }) => id === marker.snapshotId)) return undefined;
+  const ids = snapshots.map(({ id }) => id).join(', ');
+  const why = `${volumeId} is gone, and its logs in S3 are from ${marker.snapshotId}; ${ids} would overwrite them, and is kept.`;
+  return toPerson(s, policy, now, 'former-snapshot', why);
+};
+
 const unmountable: Rule = (s, policy, now) => {
   const filesystem = filesystemOf(s);
   const why = s.item.root
@@ -327,6 +336,7 @@ const rules: readonly Rule[] = [
   unavailable,
   failed,
   cleanUp,
+  former,
   unmountable,
   unconfigured,
   snapshotFailed,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeLoad } from '../../../functions/relieve-elasticache/facts.ts';
+import type { Memory, NodeLoad } from '../../../functions/relieve-elasticache/facts.ts';
 import {
   ALL,
   commands,
@@ -340,7 +340,7 @@ describe('a person reads', () => {
     const raised = {
       change: { kind: 'serverless-limit' as const, says: 'a limit of 15000 ECPU/s', at, node: null, cpu: null },
     };
-    const ledger = (remembered: object) => ({
+    const ledger = (remembered: Memory) => ({
       attempts: {},
       lastActAt: at,
       incident: { openedAt: at, steps: 1 },

@@ -135,6 +135,26 @@ describe('a kept volume of a terminated instance', () => {
     expect(aws.lost).toEqual([]);
   }, 60_000);
 
+  it('is not rescued from a snapshot of a former keeping, nor overwritten by it', async () => {
+    const rescue = rescuer(aws);
+    const { id, instance } = aws.addVolume();
+    await rescue.send(tick);
+    const volume = aws.volumes.get(id);
+    Object.assign(volume?.tags ?? {}, {
+      'reflex:rescue': 'pending',
+      'reflex:since': new Date(rescue.world.now).toISOString(),
+    });
+    volume?.files.set('syslog', 'later');
+
+    await rescue.sweeps(2 * HOUR);
+
+    expect(aws.made('CreateSnapshot')).toHaveLength(2);
+    expect(aws.lost).toEqual([]);
+    expect(aws.objects.get(`reflex-logs/spot-logs/${instance}/${id}/syslog`)).toBe('later');
+    expect(aws.made('RunTask')).toHaveLength(1);
+    expect(rescue.reasons()).toContain('former-snapshot');
+  });
+
   it('is not proven by a marker that a former attempt left', async () => {
     const rescue = rescuer(aws);
     const { id, instance } = aws.addVolume();
