@@ -92,7 +92,10 @@ const told = async (
   const device = fleet.world.ec2.instances.get(host.id)?.devices.find(({ name }) => name === '/dev/xvdf');
   const kept = device?.deleteOnTermination === false;
   fleet.world.ec2.terminate(host.id);
-  await s.run(20 * 60 * SECOND);
+  if ((await Promise.race([s.run(20 * 60 * SECOND), s.runtime.crashed])) === 'crashed') {
+    s = saverOn({ world: s.world });
+    await s.run(20 * 60 * SECOND);
+  }
   return { s, host, group, kept, warned: events.some(({ kind }) => kind === 'warning') };
 };
 
