@@ -32,7 +32,7 @@ const story: Story = {
   shows: 'The alarm needs no action.',
   status: 'passed',
   note: null,
-  stream: 'drill-eventbridge',
+  name: 'drill-eventbridge',
   event: 'EventBridge: alarm a is ALARM',
   decision: {
     decision: 'act',
