@@ -58,14 +58,14 @@ export function tick(): string {
  */
 export function spotInterruption(cluster: string, now: number): EventBridgeEvent {
   const text = readFileSync(join(ROOT, 'events', 'aws.ecs.task-state-change.spot-interruption.json'), 'utf8');
-  const { time } = JSON.parse(text) as EventBridgeEvent;
+  const { detail } = JSON.parse(text) as { readonly detail: { readonly stoppingAt: string } };
   const here = text
     .replaceAll(sample.account, account)
     .replaceAll(sample.region, region)
     // The first revision that is registered.
     .replaceAll('task-definition/web:38', 'task-definition/web:1')
     .replaceAll(/:(cluster|task|container)\/prod\b/g, `:$1/${cluster}`);
-  return JSON.parse(movedBy(here, now - Date.parse(time))) as EventBridgeEvent;
+  return JSON.parse(movedBy(here, now - Date.parse(detail.stoppingAt))) as EventBridgeEvent;
 }
 
 /** A text with every ISO time in it moved by so many ms. */
