@@ -59,7 +59,7 @@ async function drill(options: Options, terminal: Screen): Promise<{ result: Dril
   const prepared = await prepare(terminal, folder, options.port);
   const { world, stack, differences } = prepared;
   line();
-  line(`  ${paint('bold', 'Trouble')}  ${paint('dim', 'each on a stream of its own: one shard, nearly full')}`);
+  line(`  ${paint('bold', 'Trouble')}  ${paint('dim', 'each on a stream, a cache or a service of its own')}`);
   const stories: Promise<Story>[] = [];
   for (const scenario of scenarios) {
     if (options.only.length > 0 && !options.only.includes(scenario.id)) continue;

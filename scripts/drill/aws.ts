@@ -1,5 +1,9 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ECSClient } from '@aws-sdk/client-ecs';
+import { ElasticLoadBalancingV2Client } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { ElastiCacheClient } from '@aws-sdk/client-elasticache';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SNSClient } from '@aws-sdk/client-sns';
@@ -16,7 +20,11 @@ export interface Aws {
   /** Alarms: only this CloudWatch evaluates them and tells SNS. */
   readonly alarms: CloudWatchClient;
   readonly dynamodb: DynamoDBClient;
+  readonly ecs: ECSClient;
+  readonly elasticache: ElastiCacheClient;
+  readonly elbv2: ElasticLoadBalancingV2Client;
   readonly lambda: LambdaClient;
+  readonly logs: CloudWatchLogsClient;
   readonly sns: SNSClient;
   readonly sqs: SQSClient;
 }
@@ -32,10 +40,15 @@ export function connect(endpoint: string, motoEndpoint: string): Aws {
   return {
     endpoint: loopback(endpoint),
     kinesis: new KinesisClient(config(motoEndpoint)),
-    metrics: new CloudWatchClient(config(motoEndpoint)),
+    // moto does not unpack what the SDK compresses: PutMetricData from 10 kB on.
+    metrics: new CloudWatchClient({ ...config(motoEndpoint), disableRequestCompression: true }),
     alarms: new CloudWatchClient(config(endpoint)),
     dynamodb: new DynamoDBClient(config(endpoint)),
+    ecs: new ECSClient(config(endpoint)),
+    elasticache: new ElastiCacheClient(config(endpoint)),
+    elbv2: new ElasticLoadBalancingV2Client(config(endpoint)),
     lambda: new LambdaClient(config(endpoint)),
+    logs: new CloudWatchLogsClient(config(endpoint)),
     sns: new SNSClient(config(endpoint)),
     sqs: new SQSClient(config(endpoint)),
   };

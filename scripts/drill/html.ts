@@ -1,7 +1,7 @@
-import { type Drill, type Story, type StreamView, verdict } from './story.ts';
+import { type Drill, type Story, type View, verdict } from './story.ts';
 import type { Trace } from './trace.ts';
 import { duration, type Row, rowsOf } from './waterfall.ts';
-import { actionText, clockText, count, streamText } from './words.ts';
+import { actionText, changeText, clockText, count, viewText } from './words.ts';
 
 /** HTML that is already safe. */
 type Html = { readonly html: string };
@@ -56,7 +56,7 @@ Before and after are read from that AWS, bars are the X-Ray segments the functio
 </header>
 <nav aria-label="Scenarios"><table>
 <caption>Scenarios</caption>
-<thead><tr><th scope="col">Scenario</th><th scope="col">Result</th><th scope="col">Open shards</th><th scope="col">Decision</th><th scope="col" class="number">Event to act</th></tr></thead>
+<thead><tr><th scope="col">Scenario</th><th scope="col">Result</th><th scope="col">Before → after</th><th scope="col">Decision</th><th scope="col" class="number">Event to act</th></tr></thead>
 <tbody>${drill.stories.map(summaryRow)}</tbody>
 </table></nav>
 <main>${drill.stories.map(article)}</main>
@@ -84,9 +84,10 @@ const words: Readonly<Record<Story['status'], string>> = {
   skipped: '– skipped',
 };
 
-function summaryRow({ id, title, status, before, after, decision, reactionMs }: Story): Html {
+function summaryRow(story: Story): Html {
+  const { id, title, status, decision, reactionMs } = story;
   return html`<tr><th scope="row"><a href="#${id}">${title}</a></th><td class="${status}">${words[status]}</td>
-<td>${before === null || after === null ? '' : `${before.open.length} → ${after.open.length}`}</td>
+<td>${changeText(story)}</td>
 <td>${decision === null ? '' : `${decision.decision}: ${decision.reason}${decision.dryRun ? ' (dry run)' : ''}`}</td>
 <td class="number">${reactionMs === null ? '' : duration(reactionMs)}</td></tr>
 `;
@@ -132,8 +133,8 @@ ${
         ),
       ]
 }
-${before === null ? null : entry('AWS before', streamView(before))}
-${after === null ? null : entry('AWS after', streamView(after))}
+${before === null ? null : entry('AWS before', viewed(before))}
+${after === null ? null : entry('AWS after', viewed(after))}
 ${entry('Reaction', reactionMs === null ? null : `${duration(reactionMs)} from the event to the act`)}
 ${entry('Told', notification)}
 </dl>
@@ -160,8 +161,11 @@ function entry(term: string, value: Part): Html | null {
   return value === null ? null : html`<dt>${term}</dt><dd>${value}</dd>`;
 }
 
-function streamView(view: StreamView): Html {
-  const text = streamText(view);
+function viewed(view: View): Html {
+  const text = viewText(view);
+  if (!('open' in view)) {
+    return html`${text}<ul class="parts">${view.parts.map(({ id, says }) => html`<li><code>${id}</code> ${says}</li>`)}</ul>`;
+  }
   return html`${text}<svg class="shards" viewBox="0 0 400 14" preserveAspectRatio="none" role="img" aria-label="${text}">${view.open.map(
     ({ id, from, to }) =>
       html`<rect x="${from * 400 + 1}" y="1" width="${Math.max((to - from) * 400 - 2, 1)}" height="12" rx="2"><title>${id}</title></rect>`,
@@ -206,6 +210,7 @@ th,td{text-align:left;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(
 .number{text-align:right;font-variant-numeric:tabular-nums}
 dl{display:grid;grid-template-columns:8rem 1fr;gap:.35rem 1rem;margin:0}dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
 dl.plain{grid-template-columns:1fr}dl.plain dd{margin:0 0 .6rem}
+.parts{margin:.2rem 0 0;padding-left:1.2rem}
 .shards{display:block;width:100%;max-width:26rem;height:14px;margin-top:.3rem}.shards rect{fill:var(--call);opacity:.75}
 .scroll{overflow-x:auto}.waterfall{display:block;min-width:44rem;width:100%;font:12px ui-monospace,monospace}
 .waterfall text{fill:var(--ink)}.waterfall .call text{fill:var(--quiet)}

@@ -1,6 +1,6 @@
 import { NotDeployed } from './deploy.ts';
 import { messageOf } from './problem.ts';
-import type { Progress, Scenario } from './scenarios.ts';
+import type { Progress, Scenario } from './scenario.ts';
 import type { Step } from './screen.ts';
 import type { Story } from './story.ts';
 import { resultText } from './words.ts';
@@ -9,7 +9,7 @@ import type { World } from './world.ts';
 /** Runs a scenario and says on the screen what came of it. Neither promise fails; `begun`: the next may begin. */
 export function play(scenario: Scenario, world: World, step: Step): { begun: Promise<void>; story: Promise<Story> } {
   const { promise: begun, resolve } = Promise.withResolvers<void>();
-  const progress = { stream: `drill-${scenario.id}`, note: step.note, waits: resolve };
+  const progress = { name: `drill-${scenario.id}`, note: step.note, waits: resolve };
   step.note('making trouble');
   const story = told(scenario, world, progress).then((result) => {
     const end = { passed: step.done, failed: step.failed, skipped: step.skipped }[result.status];
@@ -21,14 +21,14 @@ export function play(scenario: Scenario, world: World, step: Step): { begun: Pro
 }
 
 async function told({ id, title, shows, run }: Scenario, world: World, progress: Progress): Promise<Story> {
-  const { stream } = progress;
+  const { name } = progress;
   try {
     const { event, reaction, checks, moments = [] } = await run(world, progress);
     const wrong = checks.filter(({ ok }) => !ok).map(({ what }) => what);
-    const message = (await world.told()).find(({ subject }) => subject.includes(`stream/${stream} `));
+    const message = (await world.told()).find(({ subject }) => subject.includes(`${resourceOf(reaction.arn)} `));
     const { before, after, reactionMs, trace } = reaction;
     return {
-      ...{ id, title, shows, stream, event, before, after, reactionMs, trace, moments, checks },
+      ...{ id, title, shows, name, event, before, after, reactionMs, trace, moments, checks },
       status: wrong.length === 0 ? 'passed' : 'failed',
       note: wrong.length === 0 ? null : `Not so: ${wrong.join('; ')}`,
       decision: reaction.decision,
@@ -38,6 +38,11 @@ async function told({ id, title, shows, run }: Scenario, world: World, progress:
     const nothing = { event: null, decision: null, before: null, after: null, reactionMs: null, trace: null };
     const status = error instanceof NotDeployed ? 'skipped' : 'failed';
     const none = { moments: [], notification: null, checks: [] };
-    return { id, title, shows, stream, ...nothing, ...none, status, note: messageOf(error) };
+    return { id, title, shows, name, ...nothing, ...none, status, note: messageOf(error) };
   }
+}
+
+/** What an ARN names after the account: `stream/orders`, as notifications say it. */
+function resourceOf(arn: string): string {
+  return arn.split(':').slice(5).join(':');
 }

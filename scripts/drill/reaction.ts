@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HistoryRecord } from '../../shared/ledger/types.ts';
 import { type Reason, reasons } from '../../shared/reasons.ts';
-import type { Check, Moment, Story, StreamView } from './story.ts';
+import type { Check, Moment, Story, StreamView, View } from './story.ts';
 import { createStream, streamArn, viewStream } from './streams.ts';
 import { annotated, everySpan, type Trace } from './trace.ts';
 import { answeredAt, recordsSince, type World } from './world.ts';
 
 /** Trouble for one stream of its own. */
-export interface Trouble {
+export interface StreamTrouble {
   readonly stream: string;
   readonly optedIn: boolean;
   /** Open shards that the remediation should lead to. */
@@ -16,12 +16,24 @@ export interface Trouble {
   readonly make: (now: number) => Promise<unknown>;
 }
 
+/** Trouble for a resource that is there already. */
+export interface Trouble<V extends View> {
+  readonly arn: string;
+  /** The call that is expected to remedy it. */
+  readonly operation: string;
+  readonly view: () => Promise<V>;
+  /** It is as the remediation should leave it. */
+  readonly settled: (view: V) => boolean;
+  /** `now`: epoch ms. */
+  readonly make: (now: number) => Promise<unknown>;
+}
+
 /** What came of it, as far as it came. */
-export interface Reaction {
+export interface Reaction<V extends View = View> {
   readonly arn: string;
   readonly madeAt: number;
-  readonly before: StreamView;
-  readonly after: StreamView;
+  readonly before: V;
+  readonly after: V;
   /** From the ledger; of what is not worth a record, from the trace. */
   readonly decision: Story['decision'];
   readonly trace: Trace | null;
@@ -43,12 +55,28 @@ export async function patiently<T>(
 }
 
 /** Makes the stream, its load and the trouble, and waits for what Reflex makes of it. */
-export async function provoke(world: World, { stream, optedIn, expected, make }: Trouble): Promise<Reaction> {
+export async function provoke(
+  world: World,
+  { stream, optedIn, expected, make }: StreamTrouble,
+): Promise<Reaction<StreamView>> {
   const { aws, load } = world;
-  const arn = streamArn(stream);
   await createStream(aws, stream, optedIn);
   await load.add(stream);
-  const before = await viewStream(aws, stream);
+  return react(world, {
+    arn: streamArn(stream),
+    operation: 'UpdateShardCount',
+    view: () => viewStream(aws, stream),
+    settled: ({ open }) => open.length === expected,
+    make,
+  });
+}
+
+/** Makes the trouble and waits for what Reflex makes of it. */
+export async function react<V extends View>(
+  world: World,
+  { arn, operation, view, settled, make }: Trouble<V>,
+): Promise<Reaction<V>> {
+  const before = await view();
   const madeAt = Date.now();
   await make(madeAt);
   const trace = await patiently(30, async () => {
@@ -56,13 +84,13 @@ export async function provoke(world: World, { stream, optedIn, expected, make }:
     return finished(world, arn, record?.traceId);
   });
   const [record] = await recordsSince(world, arn, madeAt);
-  await patiently(5, async () => (await viewStream(aws, stream)).open.length === expected || undefined);
-  const acted = trace === null ? undefined : answeredAt(trace, 'UpdateShardCount');
+  await patiently(5, async () => settled(await view()) || undefined);
+  const acted = trace === null ? undefined : answeredAt(trace, operation);
   return {
     arn,
     madeAt,
     before,
-    after: await viewStream(aws, stream),
+    after: await view(),
     decision: record ?? (trace === null ? null : annotatedDecision(trace, arn)),
     trace,
     reactionMs: acted === undefined ? null : acted - madeAt,
@@ -103,4 +131,11 @@ export function momentsOf(event: string, madeAt: number, records: readonly Histo
 export function openShards(after: StreamView, expected: number): Check {
   const changed = expected === 1 ? 'still 1 open shard' : `${expected} open shards`;
   return { what: `ListShards: ${changed}`, ok: after.open.length === expected };
+}
+
+/** The ledger says that it acted, and AWS took it. */
+export function acted(decision: Story['decision']): Check {
+  const failed = decision?.actions.some(({ error }) => error !== undefined) === true;
+  const ok = decision?.decision === 'act' && !decision.dryRun && !failed;
+  return { what: 'Ledger: the act is recorded with its reason', ok };
 }

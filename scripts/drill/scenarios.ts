@@ -1,7 +1,9 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { putEvent } from './aws.ts';
-import { callsSince, momentsOf, openShards, patiently, provoke, type Reaction } from './reaction.ts';
-import type { Check, Moment, Story } from './story.ts';
+import { cacheScenarios } from './cache-scenarios.ts';
+import { fargateScenarios } from './fargate-scenarios.ts';
+import { acted, callsSince, momentsOf, openShards, patiently, provoke } from './reaction.ts';
+import type { Scenario } from './scenario.ts';
 import { viewStream } from './streams.ts';
 import { alarmEvent, alarmInvocation, alarmNotification } from './trouble.ts';
 import {
@@ -15,36 +17,13 @@ import {
   type World,
 } from './world.ts';
 
-/** What a scenario found; it passed if every check is ok. */
-export interface Findings {
-  readonly event: string;
-  readonly reaction: Reaction;
-  readonly checks: readonly Check[];
-  readonly moments?: readonly Moment[];
-}
-
-export interface Scenario {
-  readonly id: string;
-  readonly title: string;
-  readonly shows: string;
-  run(world: World, progress: Progress): Promise<Findings>;
-}
-
-/** How a scenario tells where it is. */
-export interface Progress {
-  readonly stream: string;
-  note(text: string): void;
-  /** From here on it only waits, so the next may begin. */
-  waits(): void;
-}
-
 const alarmOf = (stream: string) => `${stream}-utilization-high`;
 
 const dryRun: Scenario = {
   id: 'dry-run',
   title: 'First, a dry run',
   shows: 'As deployed, Reflex only says what it would do. Nothing is written.',
-  async run(world, { stream }) {
+  async run(world, { name: stream }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: true, expected: 1, make });
     const planned = reaction.decision?.actions.some(({ call }) => call === 'UpdateShardCount') === true;
@@ -64,7 +43,7 @@ const eventbridge: Scenario = {
   id: 'eventbridge',
   title: 'An alarm on the event bus',
   shows: 'EventBridge brings every alarm by itself; the alarm needs no action.',
-  async run(world, { stream }) {
+  async run(world, { name: stream }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
     return {
@@ -79,7 +58,7 @@ const sns: Scenario = {
   id: 'sns',
   title: 'An alarm through SNS',
   shows: "A CloudWatch alarm goes off by its own metric and publishes to Reflex's alarm topic.",
-  async run(world, { stream }) {
+  async run(world, { name: stream }) {
     const alarm = `${stream}-throttled`;
     const make = () => setOffAlarm(world, alarm, stream);
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
@@ -95,7 +74,7 @@ const direct: Scenario = {
   id: 'direct',
   title: 'An alarm that invokes the function',
   shows: "An alarm's Lambda action calls the function itself, without any queue.",
-  async run(world, { stream }) {
+  async run(world, { name: stream }) {
     let answer: unknown;
     const make = async (now: number) => {
       answer = await invokeFunction(world, alarmInvocation(stream, now));
@@ -118,7 +97,7 @@ const duplicate: Scenario = {
   id: 'duplicate',
   title: 'The same alarm three times',
   shows: 'EventBridge and SNS both bring it, and it is delivered again. It counts once.',
-  async run(world, { stream, note }) {
+  async run(world, { name: stream, note }) {
     const make = async (now: number) => {
       await Promise.all([
         putEvent(world.aws, alarmEvent(stream, now)),
@@ -147,7 +126,7 @@ const notOptedIn: Scenario = {
   id: 'not-opted-in',
   title: 'A stream that did not opt in',
   shows: 'Without the tag reflex:enabled = true a stream is left alone, whatever its alarm says.',
-  async run(world, { stream }) {
+  async run(world, { name: stream }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: false, expected: 1, make });
     return {
@@ -166,9 +145,10 @@ const broken: Scenario = {
   id: 'broken',
   title: 'Garbage beside a good message',
   shows: 'Two messages in one batch: the good one is handled at once, the other ends in the dead-letter queue.',
-  async run(world, { stream, note, waits }) {
+  async run(world, { name: stream, note, waits }) {
     const garbage = '{"source":"aws.cloudwatch","detail-type":"CloudWatch Alarm State Change","detail":';
-    const make = (now: number) => putIntoInbox(world, [garbage, JSON.stringify(alarmEvent(stream, now))]);
+    const make = (now: number) =>
+      putIntoInbox(world, 'ReshardKinesisInbox', [garbage, JSON.stringify(alarmEvent(stream, now))]);
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
     waits();
     const letter = await patiently(90, async () => {
@@ -193,7 +173,7 @@ const followUp: Scenario = {
   id: 'follow-up',
   title: 'It checks its own work',
   shows: 'After the reshard Reflex waits for a full minute of metrics, looks again, and closes the incident.',
-  async run(world, { stream, note, waits }) {
+  async run(world, { name: stream, note, waits }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
     const opened = await openIncident(world, reaction.arn);
@@ -234,13 +214,9 @@ export const scenarios: readonly Scenario[] = [
   duplicate,
   notOptedIn,
   broken,
+  ...cacheScenarios,
+  ...fargateScenarios,
 ];
-
-function acted(decision: Story['decision']): Check {
-  const failed = decision?.actions.some(({ error }) => error !== undefined) === true;
-  const ok = decision?.decision === 'act' && !decision.dryRun && !failed;
-  return { what: 'Ledger: the act is recorded with its reason', ok };
-}
 
 /** Until the inbox has had nothing to deliver for a second; the function may be at work for 20 s at most. */
 async function drained({ aws, stack }: World): Promise<void> {

@@ -21,7 +21,8 @@ export interface Servers {
 
 /**
  * Starts both on loopback. moto has Kinesis and the metrics: it keeps closed shards, answers DescribeLimits, and gives
- * GetMetricData's times as the SDK reads them; ministack has everything else, the alarms too.
+ * GetMetricData's times as the SDK reads them; Application Auto Scaling too, which ministack lacks. ministack has
+ * everything else, also the alarms.
  * `bin`: executables of the Python environment. `awsPort`: for ministack. `xray`: where segments go.
  * @throws Problem
  */
@@ -58,6 +59,7 @@ export async function startServers(bin: string, directory: string, awsPort: numb
         AWS_ENDPOINT_URL: `http://${host}:${awsPort}`,
         AWS_ENDPOINT_URL_KINESIS: `http://${host}:${motoPort}`,
         AWS_ENDPOINT_URL_CLOUDWATCH: `http://${host}:${motoPort}`,
+        AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING: `http://${host}:${motoPort}`,
       },
       health: '/_ministack/health',
     },
@@ -73,6 +75,7 @@ export function clientEnvironment({ ministack, moto }: Servers): Record<string, 
     AWS_ENDPOINT_URL: ministack.endpoint,
     AWS_ENDPOINT_URL_KINESIS: moto.endpoint,
     AWS_ENDPOINT_URL_CLOUDWATCH: moto.endpoint,
+    AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING: moto.endpoint,
     AWS_ACCESS_KEY_ID: account,
     AWS_SECRET_ACCESS_KEY: 'drill',
     AWS_REGION: region,

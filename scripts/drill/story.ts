@@ -17,6 +17,21 @@ export interface StreamView {
   readonly closed: readonly string[];
 }
 
+/** What a cache or a target group consists of, as the embedded AWS lists it. */
+export interface ListView {
+  /** What one of them is called. */
+  readonly noun: string;
+  readonly parts: readonly { readonly id: string; readonly says: string }[];
+}
+
+/** A resource as the embedded AWS shows it. */
+export type View = StreamView | ListView;
+
+/** How many open shards, nodes or targets it has. */
+export function sizeOf(view: View): number {
+  return 'open' in view ? view.open.length : view.parts.length;
+}
+
 /** Something that had to be so, read from the embedded AWS. */
 export interface Check {
   readonly what: string;
@@ -39,15 +54,16 @@ export interface Story {
   /** passed, failed, or skipped with the reason in `note`. */
   readonly status: 'passed' | 'failed' | 'skipped';
   readonly note: string | null;
-  readonly stream: string | null;
+  /** Name of the resource that is in trouble. */
+  readonly name: string | null;
   /** The trouble, on one line. */
   readonly event: string | null;
   readonly decision: Pick<
     HistoryRecord,
     'decision' | 'reason' | 'why' | 'mode' | 'dryRun' | 'actions' | 'advice'
   > | null;
-  readonly before: StreamView | null;
-  readonly after: StreamView | null;
+  readonly before: View | null;
+  readonly after: View | null;
   /** From sending the event to AWS's answer to the action, ms. */
   readonly reactionMs: number | null;
   readonly trace: Trace | null;

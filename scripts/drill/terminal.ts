@@ -1,7 +1,7 @@
 import { type Paint, type Screen, wrapped } from './screen.ts';
-import { type Drill, type Story, type StreamView, verdict } from './story.ts';
+import { type Drill, type Story, type StreamView, type View, verdict } from './story.ts';
 import { bar, duration, type Row, rowsOf } from './waterfall.ts';
-import { actionText, clockText, count, resultText, streamText } from './words.ts';
+import { actionText, clockText, count, resultText, viewText } from './words.ts';
 
 const labelWidth = 12;
 const streamWidth = 32;
@@ -32,8 +32,8 @@ export function storyLines(story: Story, { paint, width }: Pick<Screen, 'paint' 
           ...field('Why', decision.why),
           ...(decision.actions.length === 0 ? [] : field(verb, decision.actions.map(actionText))),
         ]),
-    ...(before === null ? [] : field('AWS before', [streamLine(before)])),
-    ...(after === null ? [] : field('AWS after', [streamLine(after)])),
+    ...(before === null ? [] : field('AWS before', viewLines(before))),
+    ...(after === null ? [] : field('AWS after', viewLines(after))),
     ...(story.reactionMs === null ? [] : field('Reaction', `${duration(story.reactionMs)} from the event to the act`)),
     ...(trace === null ? [] : field('Trace', `${trace.id}  ${duration(trace.end - trace.start)}`)),
     ...(trace === null ? [] : rowsOf(trace).map((row) => `    ${rowLine(row, width - 4, paint)}`)),
@@ -54,9 +54,12 @@ function dated(at: number, what: string, length: number): string[] {
   return wrapped(what, beside).map((line, index) => `${(index === 0 ? clock : '').padEnd(clock.length)}  ${line}`);
 }
 
-/** `1 open shard                  ├───────┤` */
-function streamLine(view: StreamView): string {
-  return `${streamText(view).padEnd(26)}${shardBar(view, streamWidth)}`;
+/** `1 open shard                  ├───────┤`, or a line for each node or target. */
+function viewLines(view: View): string[] {
+  if ('open' in view) return [`${viewText(view).padEnd(26)}${shardBar(view, streamWidth)}`];
+  return view.parts.length === 0
+    ? [viewText(view)]
+    : view.parts.map(({ id, says }, index) => `${(index === 0 ? viewText(view) : '').padEnd(12)}${id}  ${says}`);
 }
 
 /** The hash key space with a mark where one open shard ends and the next begins. */

@@ -5,24 +5,24 @@ import type { EventBridgeEvent } from './aws.ts';
 import { account, region } from './emulator.ts';
 
 /** What the samples in events/ are about. */
-const sample = { stream: 'orders', account: '111122223333', region: 'eu-west-1' };
+const sample = { account: '111122223333', region: 'eu-west-1' };
 
 /**
- * A sample event as it would come from this account, about this stream, now. Only names and times change.
- * `now`: epoch ms.
+ * A sample event as it would come from this account, about this resource, now. Only names and times change.
+ * `sampled`: the resource's name in the sample. `now`: epoch ms.
  */
-function adapted(text: string, stream: string, now: number): string {
+function adapted(text: string, sampled: string, name: string, now: number): string {
   const iso = new Date(now).toISOString();
   return text
     .replaceAll(sample.account, account)
     .replaceAll(sample.region, region)
-    .replaceAll(new RegExp(`\\b${sample.stream}\\b`, 'g'), stream)
+    .replaceAll(new RegExp(`\\b${sampled}\\b`, 'g'), name)
     .replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, `${iso.slice(0, 19)}Z`)
     .replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000/g, iso.replace('Z', '+0000'));
 }
 
 function event(file: string, stream: string, now: number): unknown {
-  return JSON.parse(adapted(readFileSync(join(ROOT, 'events', file), 'utf8'), stream, now));
+  return JSON.parse(adapted(readFileSync(join(ROOT, 'events', file), 'utf8'), 'orders', stream, now));
 }
 
 /** What CloudWatch puts on the event bus when an alarm of the stream goes off. */
@@ -39,4 +39,38 @@ export function alarmInvocation(stream: string, now: number): unknown {
 export function alarmNotification(stream: string, now: number): unknown {
   const { Records } = event('aws.sns.alarm.kinesis.json', stream, now) as { Records: { Sns: { Message: string } }[] };
   return JSON.parse(Records[0]?.Sns.Message ?? '');
+}
+
+/** What CloudWatch puts on the event bus when an alarm of a cache node goes off. `file`: a sample about node `sessions-002`. */
+export function nodeAlarmEvent(file: string, group: string, node: string, now: number): EventBridgeEvent {
+  const text = readFileSync(join(ROOT, 'events', file), 'utf8').replaceAll(/\bsessions-002\b/g, node);
+  return JSON.parse(adapted(text, 'sessions', group, now)) as EventBridgeEvent;
+}
+
+/** What the schedule puts into an inbox. */
+export function tick(): string {
+  return readFileSync(join(ROOT, 'events', 'reflex.tick.json'), 'utf8');
+}
+
+/**
+ * What ECS puts on the event bus when the Spot capacity of a task of service `web` is taken back now, with the times before
+ * it as far back as in the sample.
+ */
+export function spotInterruption(cluster: string, now: number): EventBridgeEvent {
+  const text = readFileSync(join(ROOT, 'events', 'aws.ecs.task-state-change.spot-interruption.json'), 'utf8');
+  const { detail } = JSON.parse(text) as { readonly detail: { readonly stoppingAt: string } };
+  const here = text
+    .replaceAll(sample.account, account)
+    .replaceAll(sample.region, region)
+    // The first revision that is registered.
+    .replaceAll('task-definition/web:38', 'task-definition/web:1')
+    .replaceAll(/:(cluster|task|container)\/prod\b/g, `:$1/${cluster}`);
+  return JSON.parse(movedBy(here, now - Date.parse(detail.stoppingAt))) as EventBridgeEvent;
+}
+
+/** A text with every ISO time in it moved by so many ms. */
+export function movedBy(text: string, ms: number): string {
+  return text.replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (time) =>
+    new Date(Date.parse(time) + ms).toISOString(),
+  );
 }

@@ -1,6 +1,6 @@
 /** How the drill says things, the same on the terminal and on the page. */
 import type { OutcomeAction } from '../../shared/decision.ts';
-import type { Story, StreamView } from './story.ts';
+import { type Story, type StreamView, sizeOf, type View } from './story.ts';
 import { duration } from './waterfall.ts';
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
@@ -11,22 +11,35 @@ export function streamText({ open, closed, status }: StreamView): string {
   return `${count(open.length, 'open shard')}${rest}${status === 'ACTIVE' ? '' : ` (${status})`}`;
 }
 
-/** `UpdateShardCount TargetShardCount=2`, without the stream, which is known. */
+/** `2 open shards, 1 closed`, `3 nodes` */
+export function viewText(view: View): string {
+  return 'open' in view ? streamText(view) : count(view.parts.length, view.noun);
+}
+
+/** `1 → 2`: open shards, nodes or targets before and after. */
+export function changeText({ before, after }: Pick<Story, 'before' | 'after'>): string {
+  return before === null || after === null ? '' : `${sizeOf(before)} → ${sizeOf(after)}`;
+}
+
+/** `UpdateShardCount TargetShardCount=2`, without the resource, which is known. */
 export function actionText({ call, params, error }: OutcomeAction): string {
+  const known = ['StreamARN', 'ScalingType', 'ReplicationGroupId', 'ApplyImmediately', 'TargetGroupArn'];
   const shown = Object.entries(typeof params === 'object' && params !== null ? params : {})
-    .filter(([name]) => name !== 'StreamARN' && name !== 'ScalingType')
+    .filter(([name]) => !known.includes(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   return [call, ...shown, ...(error === undefined ? [] : [`failed: ${error}`])].join(' ');
 }
 
 /** The result on one line. */
-export function resultText({ status, note, before, after, reactionMs, decision }: Story): string {
+export function resultText(story: Story): string {
+  const { status, note, reactionMs, decision } = story;
   if (status === 'skipped') return `skipped: ${note}`;
   if (status === 'failed') return note ?? 'not as it should be';
-  const change = before === null || after === null ? '' : `${before.open.length} → ${after.open.length}`;
   const reason =
     decision === null ? '' : `${decision.decision} ${decision.reason}${decision.dryRun ? ', dry run' : ''}`;
-  return [change.padEnd(7), reason.padEnd(24), reactionMs === null ? '' : duration(reactionMs)].join(' ').trimEnd();
+  return [changeText(story).padEnd(7), reason.padEnd(24), reactionMs === null ? '' : duration(reactionMs)]
+    .join(' ')
+    .trimEnd();
 }
 
 /** UTC time of day. */

@@ -13,7 +13,9 @@ import type { Load } from './load.ts';
 import { everySpan, type Trace } from './trace.ts';
 import type { Receiver } from './xray.ts';
 
-export const fn = 'reshard-kinesis';
+/** The function that a resource is the concern of, by the service in its ARN. */
+const functionOf = (resource: string): string =>
+  ({ elasticache: 'relieve-elasticache', ecs: 'drain-fargate' })[resource.split(':')[2] ?? ''] ?? 'reshard-kinesis';
 
 /** What a scenario can do and see. */
 export interface World {
@@ -28,6 +30,7 @@ export interface World {
 /** What subscribers of the notifications topic got. */
 export interface Told {
   readonly subject: string;
+  readonly text: string;
 }
 
 export async function enter(parts: Pick<World, 'aws' | 'stack' | 'receiver' | 'load'>): Promise<World> {
@@ -49,21 +52,21 @@ async function subscriber({ sqs, sns }: Aws, topicArn: string): Promise<() => Pr
       );
       if (Messages.length === 0) return all;
       for (const { Body = '{}' } of Messages) {
-        const { Subject = '' } = JSON.parse(Body);
-        all.push({ subject: Subject });
+        const { Subject = '', Message = '' } = JSON.parse(Body);
+        all.push({ subject: Subject, text: Message });
       }
     }
   };
 }
 
-/** The stream's records in the ledger since a time, oldest first. */
+/** The resource's records in the ledger since a time, oldest first. */
 export async function recordsSince({ ledger }: World, resource: string, since: number): Promise<HistoryRecord[]> {
-  const newest = await ledger.history({ fn, resource }, { limit: 50 });
+  const newest = await ledger.history({ fn: functionOf(resource), resource }, { limit: 50 });
   return newest.filter(({ at }) => at >= since).reverse();
 }
 
 export async function openIncident({ ledger }: World, resource: string): Promise<Incident | undefined> {
-  return (await ledger.read(fn, [resource])).states.get(resource)?.incident;
+  return (await ledger.read(functionOf(resource), [resource])).states.get(resource)?.incident;
 }
 
 /** When a call of this operation was answered in the trace, epoch ms. */
@@ -71,9 +74,10 @@ export function answeredAt(trace: Trace, operation: string): number | undefined 
   return everySpan(trace.spans).find((span) => span.operation === operation)?.end;
 }
 
-export async function putIntoInbox({ aws, stack }: World, bodies: readonly string[]): Promise<void> {
+/** `inbox`: logical id of the queue. */
+export async function putIntoInbox({ aws, stack }: World, inbox: string, bodies: readonly string[]): Promise<void> {
   const Entries = bodies.map((MessageBody, index) => ({ Id: String(index), MessageBody }));
-  await aws.sqs.send(new SendMessageBatchCommand({ QueueUrl: stack.physicalId('ReshardKinesisInbox'), Entries }));
+  await aws.sqs.send(new SendMessageBatchCommand({ QueueUrl: stack.physicalId(inbox), Entries }));
 }
 
 export async function publishAlarm({ aws, stack }: World, notification: unknown): Promise<void> {

@@ -1,18 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import { NotDeployed } from '../../../scripts/drill/deploy.ts';
 import { play } from '../../../scripts/drill/play.ts';
-import type { Findings, Scenario } from '../../../scripts/drill/scenarios.ts';
+import type { Findings, Scenario } from '../../../scripts/drill/scenario.ts';
 import type { World } from '../../../scripts/drill/world.ts';
 
 const view = { status: 'ACTIVE', open: [], closed: [] };
 const findings = (ok: boolean): Findings => ({
   event: 'an alarm',
-  reaction: { arn: 'arn', madeAt: 0, before: view, after: view, decision: null, trace: null, reactionMs: null },
+  reaction: {
+    arn: 'arn:aws:kinesis:us-east-1:123456789012:stream/drill-sns',
+    madeAt: 0,
+    before: view,
+    after: view,
+    decision: null,
+    trace: null,
+    reactionMs: null,
+  },
   checks: [{ what: '2 open shards', ok }],
 });
 const scenario = (run: Scenario['run']): Scenario => ({ id: 'sns', title: 'Title', shows: 'Shows.', run });
 const world = {
-  told: async () => [{ subject: 'Reflex acted: reshard-kinesis stream/drill-sns (scale-up)' }],
+  told: async () => [{ subject: 'Reflex acted: reshard-kinesis stream/drill-sns (scale-up)', text: '' }],
 } as unknown as World;
 
 const played = async (run: Scenario['run']) => {

@@ -32,7 +32,7 @@ const story: Story = {
   shows: 'The alarm needs no action.',
   status: 'passed',
   note: null,
-  stream: 'drill-eventbridge',
+  name: 'drill-eventbridge',
   event: 'EventBridge: alarm a is ALARM',
   decision: {
     decision: 'act',
@@ -106,6 +106,33 @@ describe('a story on the terminal', () => {
 
     expect(storyLines(failed, plain).join('\n')).toContain('Not so: 2 open shards');
     expect(storyLines(failed, plain).join('\n')).toContain('✗ 2');
+  });
+});
+
+describe('a resource that consists of parts', () => {
+  const node = (nth: number, says: string) => ({ id: `cache-00${nth}`, says });
+  const parts = [node(1, 'primary'), node(2, 'replica'), node(3, 'replica')];
+  const cache: Story = { ...story, before: { noun: 'node', parts: parts.slice(0, 2) }, after: { noun: 'node', parts } };
+
+  it('is listed with each of them, before and after', () => {
+    const text = storyLines(cache, plain).join('\n');
+
+    expect(text).toMatch(/AWS before +2 nodes +cache-001 {2}primary\n +cache-002 {2}replica\n/);
+    expect(text).toMatch(/AWS after +3 nodes +cache-001 {2}primary\n +cache-002 {2}replica\n +cache-003 {2}replica\n/);
+    expect(verdictLines(drill([cache]), plain.paint)[0]).toContain('2 → 3');
+  });
+
+  it('is the same on the page', () => {
+    const html = page(drill([cache]));
+
+    expect(html).toContain('<td>2 → 3</td>');
+    expect(html).toContain('3 nodes<ul class="parts"><li><code>cache-001</code> primary</li>');
+  });
+
+  it('may have lost all of them', () => {
+    const gone: Story = { ...cache, after: { noun: 'target', parts: [] } };
+
+    expect(storyLines(gone, plain).join('\n')).toMatch(/AWS after +0 targets/);
   });
 });
 

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { cacheArn, nodeId, nodeMetrics } from '../../../scripts/drill/caches.ts';
 import { metricData, minuteOf } from '../../../scripts/drill/load.ts';
 import { viewOf } from '../../../scripts/drill/streams.ts';
-import { alarmEvent, alarmInvocation, alarmNotification } from '../../../scripts/drill/trouble.ts';
+import {
+  alarmEvent,
+  alarmInvocation,
+  alarmNotification,
+  movedBy,
+  nodeAlarmEvent,
+  spotInterruption,
+  tick,
+} from '../../../scripts/drill/trouble.ts';
 import { receive } from '../../../shared/events/envelope.ts';
 import { parse } from '../../../shared/events/registry.ts';
 
@@ -39,6 +48,78 @@ describe('the trouble', () => {
       parsed?.kind === 'event' && parsed.event.kind === 'alarm' ? [parsed.event.alarmArn, parsed.event.at] : null;
     expect(occurrence(viaSns)).not.toBeNull();
     expect(occurrence(viaSns)).toEqual(occurrence(viaBus));
+  });
+});
+
+describe('the trouble of a cache', () => {
+  it.each([
+    ['aws.cloudwatch.alarm-state-change.elasticache-node.json', 'EngineCPUUtilization'],
+    ['aws.cloudwatch.alarm-state-change.elasticache-small-node.json', 'CPUUtilization'],
+  ])('%s is an alarm of this node, here and now', (file, name) => {
+    const node = nodeId('drill-c', 2);
+
+    const parsed = understood(nodeAlarmEvent(file, 'drill-c', node, now));
+
+    expect(parsed).toMatchObject({
+      kind: 'event',
+      event: { kind: 'alarm', account: '123456789012', region: 'us-east-1', state: 'ALARM', at: now },
+    });
+    const metrics = parsed?.kind === 'event' && parsed.event.kind === 'alarm' ? parsed.event.metrics : [];
+    expect(metrics).toEqual([
+      expect.objectContaining({ name, dimensions: expect.objectContaining({ CacheClusterId: node }) }),
+    ]);
+    expect(JSON.stringify(nodeAlarmEvent(file, 'drill-c', node, now))).not.toContain('sessions');
+  });
+
+  it('has a tick of the schedule that is understood', () => {
+    const body = tick();
+
+    expect(understood({ Records: [{ eventSource: 'aws:sqs', messageId: '1', body }] })).toMatchObject({
+      kind: 'event',
+      event: { kind: 'tick' },
+    });
+  });
+
+  it('is a data point a node, metric and minute, the newest one whole', () => {
+    const nodes = { [nodeId('drill-c', 1)]: { CPUUtilization: 48.5, EngineCPUUtilization: 84 } };
+
+    const data = nodeMetrics(nodes, 65, now);
+
+    expect(data).toHaveLength(2 * 65);
+    const times = data.map(({ Timestamp }) => Timestamp?.getTime() ?? 0);
+    expect(Math.max(...times)).toBe(Date.UTC(2026, 10, 21, 9, 29));
+    expect(Math.min(...times)).toBe(Date.UTC(2026, 10, 21, 8, 25));
+    expect(data[0]?.Dimensions).toEqual([
+      { Name: 'CacheClusterId', Value: 'drill-c-0001-001' },
+      { Name: 'CacheNodeId', Value: '0001' },
+    ]);
+  });
+
+  it('is about the group by its ARN', () => {
+    expect(cacheArn('drill-c')).toBe('arn:aws:elasticache:us-east-1:123456789012:replicationgroup:drill-c');
+  });
+});
+
+describe('the interruption of a task', () => {
+  it('is a Spot notice for a task of this cluster, here and now', () => {
+    expect(understood(spotInterruption('drill-s', now))).toMatchObject({
+      kind: 'event',
+      event: {
+        kind: 'task-state-change',
+        at: now,
+        task: {
+          arn: 'arn:aws:ecs:us-east-1:123456789012:task/drill-s/7a75e7b735c14174aefbca3d0c1dd2c9',
+          stoppingAt: now,
+          lastStatus: 'DEACTIVATING',
+        },
+      },
+    });
+  });
+
+  it('keeps the times as far apart as they were', () => {
+    const moved = movedBy('2026-03-05T03:12:00Z 2026-03-05T01:18:46.07Z 2026-03-05', 60_000);
+
+    expect(moved).toBe('2026-03-05T03:13:00.000Z 2026-03-05T01:19:46.070Z 2026-03-05');
   });
 });
 
