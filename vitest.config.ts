@@ -12,6 +12,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     testTimeout: 20_000,
+    setupFiles: ['test/support/fixed-seed.ts'],
     // No test may find an account, a profile or an instance role by accident.
     env: {
       AWS_REGION: 'eu-west-1',

@@ -1,7 +1,7 @@
 import type { Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
 import { isSpotInterruption } from '../../shared/ecs-task.ts';
 import { nameOf } from '../../shared/words.ts';
-import type { Memory, Network, TaskFacts, TaskSituation } from './facts.ts';
+import type { Memory, Network, Successor, TaskFacts, TaskSituation } from './facts.ts';
 import { OVERRIDES_AT_MOST, VARIABLES } from './overrides.ts';
 import type { Policy } from './policy.ts';
 import { type Provider, type RunCall, runCall } from './run.ts';
@@ -42,7 +42,7 @@ type Rule = (view: View) => Decision<RunCall> | undefined;
  */
 export const decide = (facts: TaskSituation, policy: Policy, now: number): Decision<RunCall> => {
   const memory: Memory = facts.ledger.remembered;
-  const starved = (facts.successors ?? []).filter(({ stopCode, stoppedReason }) => isStarved(stopCode, stoppedReason));
+  const starved = (facts.successors ?? []).filter(isStarved);
   const view: View = {
     facts,
     policy,
@@ -62,7 +62,7 @@ export const decide = (facts: TaskSituation, policy: Policy, now: number): Decis
 // --- Did it help? ---
 
 const verified: Rule = ({ facts, now, attempt }) => {
-  const alive = (facts.successors ?? []).filter(({ stopCode, stoppedReason }) => !isStarved(stopCode, stoppedReason));
+  const alive = (facts.successors ?? []).filter((successor) => !isStarved(successor));
   const [first] = alive;
   if (first === undefined) return undefined;
   const running = alive.find(
@@ -232,8 +232,9 @@ const STARTING = ['PROVISIONING', 'PENDING', 'ACTIVATING'];
 export const saysNoCapacity = (text: string): boolean =>
   /capacity is unavailable|RESOURCE:FARGATE|reached the limit on the number of/i.test(text);
 
-const isStarved = (stopCode: string | null, stoppedReason: string | null): boolean =>
-  stopCode === FAILED_TO_START && saysNoCapacity(stoppedReason ?? '');
+/** Stopped for good: one that is still on its way out may be seen as alive, but never as gone too early. */
+const isStarved = ({ lastStatus, stopCode, stoppedReason }: Successor): boolean =>
+  lastStatus === 'STOPPED' && stopCode === FAILED_TO_START && saysNoCapacity(stoppedReason ?? '');
 
 /** After the first refusal on-demand capacity is asked for; after that, less and less often. */
 export const patienceAfter = (refused: number): number =>

@@ -14,7 +14,7 @@ export const waveGate = () => {
   const quiet = async (): Promise<void> => {
     for (let seen = -1; seen !== arrived || answering > 0; ) {
       seen = arrived;
-      await setTimeout(5);
+      await setTimeout(25);
       for (let turn = 0; turn < 10; turn++) await setImmediate();
     }
   };
