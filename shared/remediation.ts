@@ -16,13 +16,14 @@ import type { Act, Call, Decision, Outcome } from './decision.ts';
 import { receive } from './events/envelope.ts';
 import type { CommonFacts, Observed, ReflexFunction } from './function.ts';
 import { TOGETHER_MS } from './guards/correlated-failure.ts';
-import { type BrakeContext, escalate, type Reading, type Stop, skip } from './guards/guard.ts';
+import { type BrakeContext, escalate, type Stop, skip } from './guards/guard.ts';
 import { admit, refused, restrain } from './guards/index.ts';
 import { effectiveMode } from './guards/mode.ts';
 import { recordId } from './ledger/ledger.ts';
 import * as states from './ledger/state.ts';
 import type { HistoryRecord, Intent, ResourceState } from './ledger/types.ts';
 import { type Heeded, type Listened, listen } from './listen.ts';
+import { reading } from './reads.ts';
 import type { Runtime } from './runtime.ts';
 import { SettingError } from './settings.ts';
 import { redact } from './telemetry/logging.ts';
@@ -471,14 +472,6 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
         `failed messages that the inbox did not take: ${lost.length}`,
       );
     }
-  }
-};
-
-const reading = async <T>(read: () => Promise<T>): Promise<Reading<T>> => {
-  try {
-    return { value: await read() };
-  } catch (error) {
-    return { error };
   }
 };
 

@@ -5,6 +5,7 @@ import type { Act } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
+import { chunksOf } from '../../shared/reads.ts';
 import { said } from '../../shared/words.ts';
 import { type DrainCall, TOO_LATE } from './decide.ts';
 import type { Memory } from './facts.ts';
@@ -154,6 +155,3 @@ export const meaning = ({ call }: DrainCall, ending: Ending, now: number): Stop 
     'See the error; the other calls were made all the same.',
   );
 };
-
-const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

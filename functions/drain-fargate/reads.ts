@@ -19,6 +19,7 @@ import { listInstances } from '../../shared/aws/servicediscovery.ts';
 import { type EcsTask, serviceNameOf, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, patiently } from '../../shared/patience.ts';
+import { chunksOf, once, reading } from '../../shared/reads.ts';
 
 const SECOND = 1_000;
 /** What the decision rests on is asked for this long; a notice is worth two minutes. */
@@ -155,23 +156,3 @@ export const readsOf = (warm: Warm, patience: Patience) => {
 
 export type Health = readonly TargetHealthDescription[];
 export type Instances = readonly InstanceSummary[];
-
-const reading = async <T>(read: () => Promise<T>): Promise<Reading<T>> => {
-  try {
-    return { value: await read() };
-  } catch (error) {
-    return { error };
-  }
-};
-
-const once = <T>(read: (key: string) => Promise<T>): ((key: string) => Promise<T>) => {
-  const asked = new Map<string, Promise<T>>();
-  return (key) => {
-    const answer = asked.get(key) ?? read(key);
-    asked.set(key, answer);
-    return answer;
-  };
-};
-
-const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

@@ -7,42 +7,15 @@ import {
   modifyServerlessCache,
   modifyShardConfiguration,
 } from '../../shared/aws/elasticache.ts';
-import type { OutcomeAction } from '../../shared/decision.ts';
-import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import { inOrder } from '../../shared/in-order.ts';
 import { said } from '../../shared/words.ts';
 import type { ElastiCacheCall } from './remedies.ts';
 
 const MINUTE = 60_000;
 
 /** Makes the one call of every approved act, all at once. */
-export const act =
-  (clock: () => number) =>
-  async (approved: readonly Approved<ElastiCacheCall>[]): Promise<ReadonlyMap<string, Acted>> =>
-    new Map(
-      await Promise.all(
-        approved.map(async ({ resource, act }) => [resource, await inOrder(act.calls, clock)] as const),
-      ),
-    );
-
-const inOrder = async (calls: readonly ElastiCacheCall[], clock: () => number): Promise<Acted> => {
-  const actions: OutcomeAction[] = [];
-  for (const call of calls) {
-    try {
-      await make(call);
-      actions.push(call);
-    } catch (error) {
-      const problem = meaning(call, error, clock());
-      if (problem === undefined) {
-        actions.push(call);
-        continue;
-      }
-      actions.push({ ...call, error: said(error) });
-      return { actions, problem };
-    }
-  }
-  return { actions };
-};
+export const act = (clock: () => number) => inOrder(make, (call, error) => meaning(call, error, clock()));
 
 const make = (call: ElastiCacheCall): Promise<unknown> => {
   switch (call.call) {

@@ -1,37 +1,15 @@
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { mergeShards, splitShard, updateShardCount } from '../../shared/aws/kinesis.ts';
 import { putFunctionConcurrency } from '../../shared/aws/lambda.ts';
-import type { OutcomeAction } from '../../shared/decision.ts';
-import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import { inOrder } from '../../shared/in-order.ts';
 import { said } from '../../shared/words.ts';
 import type { KinesisCall } from './decide.ts';
 
 const MINUTE = 60_000;
 
 /** Makes the approved calls: the streams at once, the calls of one stream in order, up to the first that fails. */
-export const act =
-  (clock: () => number) =>
-  async (approved: readonly Approved<KinesisCall>[]): Promise<ReadonlyMap<string, Acted>> =>
-    new Map(
-      await Promise.all(
-        approved.map(async ({ resource, act }) => [resource, await inOrder(act.calls, clock)] as const),
-      ),
-    );
-
-const inOrder = async (calls: readonly KinesisCall[], clock: () => number): Promise<Acted> => {
-  const actions: OutcomeAction[] = [];
-  for (const call of calls) {
-    try {
-      await make(call);
-      actions.push(call);
-    } catch (error) {
-      actions.push({ ...call, error: said(error) });
-      return { actions, problem: meaning(call, error, clock()) };
-    }
-  }
-  return { actions };
-};
+export const act = (clock: () => number) => inOrder(make, (call, error) => meaning(call, error, clock()));
 
 const make = (call: KinesisCall): Promise<unknown> => {
   switch (call.call) {

@@ -11,6 +11,7 @@ import { type EcsTask, later, taskFromApi, taskIdOf } from '../../shared/ecs-tas
 import type { Observed, Watch } from '../../shared/function.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
+import { chunksOf, once, reading } from '../../shared/reads.ts';
 import type { Network, Successor, TaskFacts } from './facts.ts';
 import { resumedBefore } from './overrides.ts';
 import { startedBy } from './run.ts';
@@ -229,23 +230,3 @@ const detailOf = ({ attachments = [] }: Task, wanted: string): string[] =>
     .flatMap(({ name, value }) => (name === wanted && value !== undefined ? [value] : []));
 
 const clusterOf = (taskArn: string): string => taskArn.split('/')[1] ?? '';
-
-const reading = async <T>(read: () => Promise<T>): Promise<Reading<T>> => {
-  try {
-    return { value: await read() };
-  } catch (error) {
-    return { error };
-  }
-};
-
-const once = <T>(read: (key: string) => Promise<T>): ((key: string) => Promise<T>) => {
-  const asked = new Map<string, Promise<T>>();
-  return (key) => {
-    const answer = asked.get(key) ?? read(key);
-    asked.set(key, answer);
-    return answer;
-  };
-};
-
-const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

@@ -12,6 +12,7 @@ import { deregisterTargets, targetsPerCall } from '../../shared/aws/elbv2.ts';
 import { commandsPerCall, registeredInstances, sendCommand } from '../../shared/aws/ssm.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { type Patience, patiently } from '../../shared/patience.ts';
+import { chunksOf } from '../../shared/reads.ts';
 import { said } from '../../shared/words.ts';
 import type { HostCall } from './calls.ts';
 
@@ -195,6 +196,3 @@ const byDeadline = (a: CallNamed<'SendCommand'>, b: CallNamed<'SendCommand'>): n
   Number(a.params.Parameters.deadline[0]) - Number(b.params.Parameters.deadline[0]);
 
 const groupsBy = <T>(list: readonly T[], key: (item: T) => string): T[][] => [...Map.groupBy(list, key).values()];
-
-const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
