@@ -105,6 +105,7 @@ const advance = async (
 ): Promise<Advanced> => {
   const nextCheckAt = c.decision.kind === 'defer' ? c.decision.until : now + (c.act?.followUpMs ?? followUpMs);
   const memory = memoryOf(c);
+  const told = key === ALWAYS && c.decision.kind === 'escalate' ? c.decision.reason : key;
   let superseded = false;
   const { state } = await ledger.update(c.state, c.state, (before) => {
     const after = moved(c, before, nextCheckAt, now);
@@ -113,7 +114,7 @@ const advance = async (
     if (superseded) return { state };
     if (memory !== undefined) state = states.remember(state, memory);
     if (c.hold) state = states.hold(state, { reason: c.decision.why, by: 'reflex' }, now);
-    if (key !== null && key !== ALWAYS) state = states.noteNotified(state, key, now);
+    if (told !== null && told !== ALWAYS) state = states.noteNotified(state, told, now);
     return { state };
   });
   c.state = state;

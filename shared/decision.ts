@@ -54,6 +54,8 @@ export interface Escalate extends Explained {
   readonly kind: 'escalate';
   /** The exact command or change that a person would approve. */
   readonly advice?: string;
+  /** The resource is not to be touched again until a person releases it. */
+  readonly hold?: true;
 }
 
 /** Not now; look again at `until` (epoch ms). Keeps or opens the incident. */

@@ -77,6 +77,11 @@ export interface ReflexFunction<F extends CommonFacts, P, C extends Call> {
   readonly name: string;
   /** What an unreadable guard does to an act. `proceed` only where not acting is the worse harm, with a decision record. */
   readonly onGuardError: 'stop' | 'proceed';
+  /**
+   * How long an act keeps others away where its result was never recorded, ms; absent: the pipeline's LEASE_MS. Shorter than the
+   * function's timeout only where its calls do no harm when made twice.
+   */
+  readonly leaseMs?: number;
   /** One answer an event, in order. Asks AWS only where an event does not name its resource itself. */
   hear(events: readonly ReflexEvent[]): Promise<readonly Heard[]>;
   /** ARNs of every opted-in resource, for the schedule. */

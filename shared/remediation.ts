@@ -41,7 +41,7 @@ export interface Result {
   readonly failures: readonly { readonly message: string; readonly error: string }[];
 }
 
-/** An act must end within its lease: longer than any function's timeout, shorter than the inbox hides a message. */
+/** Longer than any function's timeout, so that an act ends within its lease; shorter than the inbox hides a message. */
 export const LEASE_MS = 4 * 60_000;
 /** Verifications that may find the trouble persisting before a person takes over. */
 const FAILED_VERIFICATIONS_AT_MOST = 3;
@@ -156,6 +156,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   async function decide(c: OneCase): Promise<void> {
     try {
       c.decision = converging(c, await decisionOn(c));
+      c.hold ||= holds(c);
     } catch (error) {
       guardFailed(c, error);
     }
@@ -278,6 +279,11 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     );
   }
 
+  /** A dry run holds nothing; what is held already is told as any other finding. */
+  function holds({ decision, mode, state }: OneCase): boolean {
+    return decision.kind === 'escalate' && decision.hold === true && mode === 'on' && state.hold === undefined;
+  }
+
   // --- guard: may it happen now? The last guard takes the lease and writes the intent ---
 
   function guardAmong(acts: readonly OneCase[]): (c: OneCase) => Promise<void> {
@@ -350,7 +356,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   function intentOf(c: OneCase, { reason, why, calls }: Act<C>) {
     return {
       owner: c.recordId,
-      leaseMs: LEASE_MS,
+      leaseMs: fn.leaseMs ?? LEASE_MS,
       incident: { id: incidentIdOf(c), cause: causeOf(c) },
       intent: { recordId: c.recordId, reason, why, calls: calls.map(withoutSecret) },
     };

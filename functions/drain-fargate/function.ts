@@ -20,6 +20,8 @@ export const drainFargate = (
     name: 'drain-fargate',
     // A dying task that stays registered is the worse harm: docs/decisions/0006-drain-without-guards.md.
     onGuardError: 'proceed',
+    // Deregistering twice does no harm; a crash must be made good while the task still has time.
+    leaseMs: 40_000,
     hear,
     // An interruption is told by events alone, and over in two minutes.
     sweep: async () => [],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Defer, Skip } from '../../shared/decision.ts';
+import type { Defer, Escalate, Skip } from '../../shared/decision.ts';
 import { hold, release } from '../../shared/ledger/state.ts';
 import type { Result } from '../../shared/remediation.ts';
 import { alarmEvent, at, followUp, sqsBatch, streamArn, tick } from '../support/event-builders.ts';
@@ -479,6 +479,46 @@ describe('trouble that does not end', () => {
       });
     }
     expect(planning.shop.acts).toHaveLength(1_000);
+  });
+});
+
+describe('a function that asks for a hold', () => {
+  const gaveUp: Escalate = { kind: 'escalate', reason: 'observe-failed', why: 'Five tries failed.', hold: true };
+
+  it('has the resource held from then on, told once, and untouched until a person releases it', async () => {
+    let ill = true;
+    const one = instance({ decide: (situation) => (ill ? gaveUp : mend(situation)) });
+
+    await onAlarm(one);
+    one.world.now += minute;
+    await one.handler(sqsBatch(tick('all')));
+    ill = false;
+    const { outcomes } = await one.handler(sqsBatch(alarmEvent({ name: 'other' })));
+
+    expect(storedState(one.world, orders)?.hold).toEqual({ reason: 'Five tries failed.', by: 'reflex', since: at });
+    expect(outcomes).toMatchObject([{ decision: 'skip', reason: 'held' }]);
+    expect(one.shop.acts).toEqual([]);
+    expect(reasonsTold(one)).toEqual(['observe-failed', 'held']);
+  });
+
+  it('holds nothing in a dry run', async () => {
+    const one = instance({ stackMode: 'dry-run', decide: () => gaveUp });
+
+    await onAlarm(one);
+
+    expect(storedState(one.world, orders)).not.toHaveProperty('hold');
+    expect(reasonsTold(one)).toEqual(['observe-failed']);
+  });
+
+  it('leaves a person their own hold', async () => {
+    const one = instance({ decide: () => gaveUp });
+    await one.runtime.ledger.update(key, undefined, (state) => ({
+      state: hold(state, { reason: 'I look at it.', by: 'ann' }, at - hour),
+    }));
+
+    await onAlarm(one);
+
+    expect(storedState(one.world, orders)?.hold).toMatchObject({ by: 'ann' });
   });
 });
 

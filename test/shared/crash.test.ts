@@ -12,6 +12,8 @@ const leaseMs = LEASE_MS;
 const prepared = async ({ world }: Instance) => put(world, alarmEvent());
 const deliver = ({ world, handler, runtime }: Instance) => pump(world, (payload) => invoke(runtime, handler, payload));
 
+const crashInAct = (port: string): Trouble => (port === 'act' ? 'crash after' : 'none');
+
 /** SQS, the schedule and time go on for an hour with a healthy instance. */
 async function goOn({ world, shop }: Instance) {
   const well = instance({ world, shop });
@@ -104,6 +106,21 @@ it('a lease outlives every function, and ends before the inbox delivers its mess
 
   expect(Math.max(...seconds('Timeout')) * 1_000).toBeLessThan(LEASE_MS);
   expect(Math.min(...seconds('VisibilityTimeout')) * 1_000).toBeGreaterThan(LEASE_MS);
+});
+
+it('a function may ask for a shorter lease, and only that time keeps others away', async () => {
+  const one = instance({ shop: workshop({ [orders]: thing(9) }), leaseMs: 40_000, trouble: crashInAct });
+  await prepared(one);
+  await deliver(one);
+  const well = instance({ world: one.world, shop: one.shop, leaseMs: 40_000 });
+
+  one.world.now = at + 39_999;
+  const early = await well.handler(sqsBatch(alarmEvent({ name: 'second' })));
+  one.world.now = at + 40_000;
+  const later = await well.handler(sqsBatch(alarmEvent({ name: 'third' })));
+
+  expect(early.outcomes).toMatchObject([{ decision: 'skip', reason: 'lease-held' }]);
+  expect(later.outcomes).toMatchObject([{ decision: 'act', reason: 'scale-up' }]);
 });
 
 describe('an invocation that ends between acting and recording', () => {
