@@ -178,6 +178,7 @@ function relieved(
 ): Promise<Reaction<ListView>> {
   return react(world, {
     arn: cacheArn(name),
+    fn: 'relieve-elasticache',
     operation,
     view: () => viewCache(world.aws, name),
     settled: (view) => sizeOf(view) === expected,

@@ -1,4 +1,15 @@
-import { CreateClusterCommand, CreateServiceCommand, RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CreateClusterCommand,
+  CreateServiceCommand,
+  DescribeTasksCommand,
+  ListTasksCommand,
+  RegisterTaskDefinitionCommand,
+  RunTaskCommand,
+  StopTaskCommand,
+} from '@aws-sdk/client-ecs';
 import {
   CreateTargetGroupCommand,
   DescribeTargetHealthCommand,
@@ -6,41 +17,49 @@ import {
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { type Aws, putEvent } from './aws.ts';
 import { account, region } from './emulator.ts';
-import { acted, react } from './reaction.ts';
+import { acted, momentsOf, patiently, react, untilClosed } from './reaction.ts';
 import type { Scenario } from './scenario.ts';
 import type { ListView } from './story.ts';
-import { spotInterruption } from './trouble.ts';
+import { spotInterruption, standaloneInterrupted } from './trouble.ts';
+import { startWorker } from './worker.ts';
+import { recordsSince } from './world.ts';
 
 /** As in the sample event. */
 const task = { id: '7a75e7b735c14174aefbca3d0c1dd2c9', address: '10.0.2.164' };
 const sister = '10.0.1.31';
 const containerPort = 8_080;
+const subnet = 'subnet-02aa0123456789abc';
+const securityGroup = 'sg-0123456789abcdef0';
 
 const spotDrain: Scenario = {
   id: 'spot-drain',
   title: 'A Fargate Spot task is interrupted',
   shows:
     'Two minutes before the task is gone, the load balancer stops sending it requests; its sister goes on serving.',
-  async run({ aws, ...world }, { name }) {
+  async run(world, { name, note, waits }) {
+    const { aws } = world;
     const targetGroupArn = await createService(aws, name);
-    const reaction = await react(
-      { aws, ...world },
-      {
-        arn: `arn:aws:ecs:${region}:${account}:task/${name}/${task.id}`,
-        operation: 'DeregisterTargets',
-        view: () => viewTargets(aws, targetGroupArn),
-        settled: ({ parts }) => parts.every(({ id }) => !id.startsWith(task.address)),
-        make: (now) => putEvent(aws, spotInterruption(name, now)),
-      },
-    );
+    const event = `EventBridge: ECS Task State Change, task ${task.id} is DEACTIVATING (SpotInterruption)`;
+    const reaction = await react(world, {
+      arn: taskArn(name, task.id),
+      fn: 'drain-fargate',
+      operation: 'DeregisterTargets',
+      view: () => viewTargets(aws, targetGroupArn),
+      settled: ({ parts }) => parts.every(({ id }) => !id.startsWith(task.address)),
+      make: (now) => putEvent(aws, spotInterruption(name, now)),
+    });
+    waits();
+    const closed = await untilClosed(world, reaction, 150, note);
+    const records = await recordsSince(world, { fn: reaction.fn, resource: reaction.arn }, reaction.madeAt);
     const left = reaction.after.parts.map(({ id }) => id);
     const asked = reaction.decision?.actions.find(({ call }) => call === 'DeregisterTargets');
     const named = JSON.stringify(asked?.params ?? null).includes(
       JSON.stringify({ Id: task.address, Port: containerPort }),
     );
     return {
-      event: `EventBridge: ECS Task State Change, task ${task.id} is DEACTIVATING (SpotInterruption)`,
+      event,
       reaction,
+      moments: momentsOf(event, reaction.madeAt, records),
       checks: [
         {
           what: `DescribeTargetHealth: ${task.address}:${containerPort} is gone, ${sister}:${containerPort} is left`,
@@ -48,12 +67,161 @@ const spotDrain: Scenario = {
         },
         acted(reaction.decision),
         { what: `DeregisterTargets named port ${containerPort}, not the target group's own 80`, ok: named },
+        { what: `Ledger: the follow-up closed the incident (${records.at(-1)?.reason})`, ok: closed },
       ],
     };
   },
 };
 
-export const fargateScenarios: readonly Scenario[] = [spotDrain];
+/** Items of the worker's job, and how many it does before the notice comes. */
+const job = { items: 40, itemMs: 50, doneBefore: 12 };
+const sumOfSquares = (n: number): number => (n * (n + 1) * (2 * n + 1)) / 6;
+
+const spotResume: Scenario = {
+  id: 'spot-resume',
+  title: 'A worker on Fargate Spot is interrupted',
+  shows: 'A standalone task would simply be gone; it is run again, and goes on from its checkpoint.',
+  async run(world, { name, note, waits }) {
+    const { aws } = world;
+    const folder = await mkdtemp(join(tmpdir(), 'reflex-drill-'));
+    try {
+      const first = await runWorkerTask(aws, name, join(folder, 'checkpoint.json'));
+      const standalone = { cluster: name, family: name, taskId: first.id };
+      const key = { fn: 'resume-fargate', resource: taskArn(name, first.id) };
+      const worker = startWorker(first.environment);
+      await patiently(20, () => worker.lines.length > job.doneBefore || undefined);
+
+      note('the notice: SIGTERM');
+      const noticedAt = Date.now();
+      await putEvent(aws, standaloneInterrupted('stopping', standalone, noticedAt));
+      worker.terminate();
+      const exitCode = await worker.ended;
+      await patiently(20, async () => (await recordsSince(world, key, noticedAt))[0]);
+      await aws.ecs.send(new StopTaskCommand({ cluster: name, task: first.id }));
+
+      note('the task is STOPPED');
+      const reaction = await react(world, {
+        arn: key.resource,
+        fn: key.fn,
+        operation: 'RunTask',
+        view: () => viewTasks(aws, name),
+        settled: ({ parts }) => parts.length === 2,
+        make: (now) => putEvent(aws, standaloneInterrupted('stopped', standalone, now)),
+      });
+      const second = (await tasksOf(aws, name)).find(({ id }) => id !== first.id);
+      const successor = startWorker(second?.environment ?? {});
+      await successor.ended;
+      waits();
+      const closed = await untilClosed(world, reaction, 150, note);
+
+      const event = `EventBridge: ECS Task State Change, task ${first.id} is STOPPED (SpotInterruption)`;
+      const begun = successor.lines[0];
+      const interrupted = worker.lines.at(-1);
+      const done = successor.lines.at(-1);
+      return {
+        event,
+        reaction,
+        moments: momentsOf('EventBridge: the notice; SIGTERM', noticedAt, await recordsSince(world, key, noticedAt)),
+        checks: [
+          {
+            what: `The worker wrote its checkpoint at item ${interrupted?.next} and exited with 75`,
+            ok: exitCode === 75,
+          },
+          acted(reaction.decision),
+          { what: 'ListTasks: one task more, RUNNING', ok: second?.status === 'RUNNING' },
+          {
+            what: `The second worker went on at item ${begun?.next}, as attempt ${begun?.attempt}`,
+            ok: begun?.event === 'resumed' && begun.next === interrupted?.next && begun.attempt === 1,
+          },
+          {
+            what: `Its sum is that of all ${job.items} items: nothing left out, nothing done twice`,
+            ok: done?.event === 'done' && done.sum === sumOfSquares(job.items),
+          },
+          { what: 'Ledger: the follow-up saw it run, and closed the incident', ok: closed },
+        ],
+      };
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+export const fargateScenarios: readonly Scenario[] = [spotDrain, spotResume];
+
+const taskArn = (cluster: string, id: string): string => `arn:aws:ecs:${region}:${account}:task/${cluster}/${id}`;
+
+/** A task as ListTasks and DescribeTasks show it. */
+interface RunTaskView {
+  readonly id: string;
+  readonly status: string;
+  /** The variables in its overrides. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Runs the worker's task as a person or a pipeline would, on Spot, with its checkpoint's place in an override. */
+async function runWorkerTask(aws: Aws, name: string, checkpoint: string): Promise<RunTaskView> {
+  const { ecs } = aws;
+  await ecs.send(new CreateClusterCommand({ clusterName: name }));
+  const { taskDefinition } = await ecs.send(
+    new RegisterTaskDefinitionCommand({
+      family: name,
+      networkMode: 'awsvpc',
+      requiresCompatibilities: ['FARGATE'],
+      cpu: '256',
+      memory: '512',
+      containerDefinitions: [{ name: 'app', image: 'worker', stopTimeout: 120 }],
+      tags: [
+        { key: 'reflex:enabled', value: 'true' },
+        { key: 'reflex:resume', value: 'true' },
+        // The embedded AWS gives its tasks no network interface to read these from.
+        { key: 'reflex:resume-subnets', value: subnet },
+        { key: 'reflex:resume-security-groups', value: securityGroup },
+      ],
+    }),
+  );
+  const variables = { CHECKPOINT_FILE: checkpoint, ITEMS: String(job.items), ITEM_MS: String(job.itemMs) };
+  const environment = Object.entries(variables).map(([key, value]) => ({ name: key, value }));
+  await ecs.send(
+    new RunTaskCommand({
+      cluster: name,
+      taskDefinition: taskDefinition?.taskDefinitionArn,
+      capacityProviderStrategy: [{ capacityProvider: 'FARGATE_SPOT', weight: 1 }],
+      networkConfiguration: { awsvpcConfiguration: { subnets: [subnet], securityGroups: [securityGroup] } },
+      overrides: { containerOverrides: [{ name: 'app', environment }] },
+    }),
+  );
+  const [task] = await tasksOf(aws, name);
+  if (task === undefined) throw new Error('the embedded AWS ran no task');
+  return task;
+}
+
+async function tasksOf({ ecs }: Aws, cluster: string): Promise<RunTaskView[]> {
+  const [running, stopped] = await Promise.all([
+    ecs.send(new ListTasksCommand({ cluster, desiredStatus: 'RUNNING' })),
+    ecs.send(new ListTasksCommand({ cluster, desiredStatus: 'STOPPED' })),
+  ]);
+  const arns = [...(stopped.taskArns ?? []), ...(running.taskArns ?? [])];
+  if (arns.length === 0) return [];
+  const { tasks = [] } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: arns }));
+  return tasks.map(({ taskArn = '', lastStatus = '', overrides }) => ({
+    id: taskArn.split('/').at(-1) ?? '',
+    status: lastStatus,
+    environment: Object.fromEntries(
+      (overrides?.containerOverrides?.[0]?.environment ?? []).map(({ name = '', value = '' }) => [name, value]),
+    ),
+  }));
+}
+
+async function viewTasks(aws: Aws, cluster: string): Promise<ListView> {
+  const tasks = await tasksOf(aws, cluster);
+  return {
+    noun: 'task',
+    parts: tasks.map(({ id, status, environment: { REFLEX_RESUME_ATTEMPT: attempt } }) => ({
+      id: id.slice(0, 8),
+      says: attempt === undefined ? status : `${status}, attempt ${attempt}`,
+    })),
+  };
+}
 
 /**
  * A service whose two tasks are registered in a target group that has another port of its own. It wants no tasks: the

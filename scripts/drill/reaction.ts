@@ -4,7 +4,7 @@ import { type Reason, reasons } from '../../shared/reasons.ts';
 import type { Check, Moment, Story, StreamView, View } from './story.ts';
 import { createStream, streamArn, viewStream } from './streams.ts';
 import { annotated, everySpan, type Trace } from './trace.ts';
-import { answeredAt, recordsSince, type World } from './world.ts';
+import { answeredAt, openIncident, recordsSince, type World } from './world.ts';
 
 /** Trouble for one stream of its own. */
 export interface StreamTrouble {
@@ -19,9 +19,13 @@ export interface StreamTrouble {
 /** Trouble for a resource that is there already. */
 export interface Trouble<V extends View> {
   readonly arn: string;
+  /** Folder of the function whose concern it is. */
+  readonly fn: string;
   /** The call that is expected to remedy it. */
   readonly operation: string;
   readonly view: () => Promise<V>;
+  /** What is not opted in leaves a trace, but no record in the ledger. */
+  readonly recorded?: boolean;
   /** It is as the remediation should leave it. */
   readonly settled: (view: V) => boolean;
   /** `now`: epoch ms. */
@@ -31,6 +35,7 @@ export interface Trouble<V extends View> {
 /** What came of it, as far as it came. */
 export interface Reaction<V extends View = View> {
   readonly arn: string;
+  readonly fn: string;
   readonly madeAt: number;
   readonly before: V;
   readonly after: V;
@@ -64,7 +69,9 @@ export async function provoke(
   await load.add(stream);
   return react(world, {
     arn: streamArn(stream),
+    fn: 'reshard-kinesis',
     operation: 'UpdateShardCount',
+    recorded: optedIn,
     view: () => viewStream(aws, stream),
     settled: ({ open }) => open.length === expected,
     make,
@@ -74,20 +81,21 @@ export async function provoke(
 /** Makes the trouble and waits for what Reflex makes of it. */
 export async function react<V extends View>(
   world: World,
-  { arn, operation, view, settled, make }: Trouble<V>,
+  { arn, fn, operation, view, recorded = true, settled, make }: Trouble<V>,
 ): Promise<Reaction<V>> {
   const before = await view();
   const madeAt = Date.now();
   await make(madeAt);
   const trace = await patiently(30, async () => {
-    const [record] = await recordsSince(world, arn, madeAt);
-    return finished(world, arn, record?.traceId);
+    const [record] = await recordsSince(world, { fn, resource: arn }, madeAt);
+    return recorded && record === undefined ? undefined : finished(world, arn, record?.traceId);
   });
-  const [record] = await recordsSince(world, arn, madeAt);
+  const [record] = await recordsSince(world, { fn, resource: arn }, madeAt);
   await patiently(5, async () => settled(await view()) || undefined);
   const acted = trace === null ? undefined : answeredAt(trace, operation);
   return {
     arn,
+    fn,
     madeAt,
     before,
     after: await view(),
@@ -95,6 +103,23 @@ export async function react<V extends View>(
     trace,
     reactionMs: acted === undefined ? null : acted - madeAt,
   };
+}
+
+/** Waits until the incident of what was just acted on is closed; `note` is told how long it takes. false: it is still open after so many seconds. */
+export async function untilClosed(
+  world: World,
+  { fn, arn: resource }: Pick<Reaction, 'fn' | 'arn'>,
+  seconds: number,
+  note: (text: string) => void,
+): Promise<boolean> {
+  const closed = await patiently(seconds, async () => {
+    const incident = await openIncident(world, { fn, resource });
+    if (incident === undefined) return true;
+    const left = Math.max(Math.ceil((incident.nextCheckAt - Date.now()) / 1_000), 0);
+    note(`acted; check ${incident.check} in ${left} s (${incident.lastReason})`);
+    return undefined;
+  });
+  return closed === true;
 }
 
 /** The trace that a record names, else one about the resource; only once its last step has arrived. */

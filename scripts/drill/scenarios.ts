@@ -2,7 +2,7 @@ import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { putEvent } from './aws.ts';
 import { cacheScenarios } from './cache-scenarios.ts';
 import { fargateScenarios } from './fargate-scenarios.ts';
-import { acted, callsSince, momentsOf, openShards, patiently, provoke } from './reaction.ts';
+import { acted, callsSince, momentsOf, openShards, patiently, provoke, untilClosed } from './reaction.ts';
 import type { Scenario } from './scenario.ts';
 import { viewStream } from './streams.ts';
 import { alarmEvent, alarmInvocation, alarmNotification } from './trouble.ts';
@@ -176,20 +176,11 @@ const followUp: Scenario = {
   async run(world, { name: stream, note, waits }) {
     const make = (now: number) => putEvent(world.aws, alarmEvent(stream, now));
     const reaction = await provoke(world, { stream, optedIn: true, expected: 2, make });
-    const opened = await openIncident(world, reaction.arn);
+    const opened = await openIncident(world, { fn: reaction.fn, resource: reaction.arn });
     waits();
-    const closed =
-      opened === undefined
-        ? null
-        : await patiently(240, async () => {
-            const incident = await openIncident(world, reaction.arn);
-            if (incident === undefined) return true;
-            const left = Math.max(Math.ceil((incident.nextCheckAt - Date.now()) / 1_000), 0);
-            note(`1 → 2 done; check ${incident.check} in ${left} s (${incident.lastReason})`);
-            return undefined;
-          });
+    const closed = opened !== undefined && (await untilClosed(world, reaction, 240, note));
     const event = `EventBridge: alarm ${alarmOf(stream)} is ALARM`;
-    const records = await recordsSince(world, reaction.arn, reaction.madeAt);
+    const records = await recordsSince(world, { fn: reaction.fn, resource: reaction.arn }, reaction.madeAt);
     const last = records.at(-1);
     return {
       event,
@@ -198,7 +189,7 @@ const followUp: Scenario = {
       checks: [
         openShards(reaction.after, 2),
         { what: 'Ledger: the act opened an incident', ok: opened !== undefined },
-        { what: `Ledger: the incident is closed${last === undefined ? '' : ` (${last.reason})`}`, ok: closed === true },
+        { what: `Ledger: the incident is closed${last === undefined ? '' : ` (${last.reason})`}`, ok: closed },
       ],
     };
   },
@@ -208,6 +199,7 @@ const followUp: Scenario = {
 export const scenarios: readonly Scenario[] = [
   dryRun,
   followUp,
+  ...fargateScenarios,
   eventbridge,
   sns,
   direct,
@@ -215,7 +207,6 @@ export const scenarios: readonly Scenario[] = [
   notOptedIn,
   broken,
   ...cacheScenarios,
-  ...fargateScenarios,
 ];
 
 /** Until the inbox has had nothing to deliver for a second; the function may be at work for 20 s at most. */

@@ -52,20 +52,57 @@ export function tick(): string {
   return readFileSync(join(ROOT, 'events', 'reflex.tick.json'), 'utf8');
 }
 
-/**
- * What ECS puts on the event bus when the Spot capacity of a task of service `web` is taken back now, with the times before
- * it as far back as in the sample.
- */
+/** What ECS puts on the event bus when the Spot capacity of a task of service `web` is taken back now. `now`: epoch ms. */
 export function spotInterruption(cluster: string, now: number): EventBridgeEvent {
-  const text = readFileSync(join(ROOT, 'events', 'aws.ecs.task-state-change.spot-interruption.json'), 'utf8');
-  const { detail } = JSON.parse(text) as { readonly detail: { readonly stoppingAt: string } };
-  const here = text
+  const file = 'aws.ecs.task-state-change.spot-interruption.json';
+  // The first revision that is registered.
+  return taskEvent(file, { cluster, 'task-definition/web:38': 'task-definition/web:1' }, 'stoppingAt', now);
+}
+
+/** A standalone task, as the embedded AWS runs it. */
+export interface Standalone {
+  readonly cluster: string;
+  readonly family: string;
+  readonly taskId: string;
+}
+
+/** What ECS tells of an interrupted standalone task: `stopping` with the notice, `stopped` at its end. `now`: epoch ms. */
+export function standaloneInterrupted(
+  phase: 'stopping' | 'stopped',
+  { cluster, family, taskId }: Standalone,
+  now: number,
+): EventBridgeEvent {
+  const suffix = phase === 'stopping' ? '' : '-stopped';
+  const event = taskEvent(
+    `aws.ecs.task-state-change.spot-interruption-standalone${suffix}.json`,
+    {
+      cluster,
+      '7a75e7b735c14174aefbca3d0c1dd2c9': taskId,
+      'task-definition/nightly:3': `task-definition/${family}:1`,
+      'family:nightly': `family:${family}`,
+    },
+    phase === 'stopping' ? 'stoppingAt' : 'stoppedAt',
+    now,
+  );
+  // The embedded AWS counts no versions: it shows 1 for ever.
+  return { ...event, detail: { ...(event.detail as object), version: 1 } };
+}
+
+/** A sample with other names, and its times moved so that `anchor` is now; the times before it stay as far back. */
+function taskEvent(
+  file: string,
+  { cluster, ...names }: Readonly<Record<string, string>> & { readonly cluster: string },
+  anchor: 'stoppingAt' | 'stoppedAt',
+  now: number,
+): EventBridgeEvent {
+  const text = readFileSync(join(ROOT, 'events', file), 'utf8');
+  const { detail } = JSON.parse(text) as { readonly detail: Readonly<Record<string, string>> };
+  let here = text
     .replaceAll(sample.account, account)
     .replaceAll(sample.region, region)
-    // The first revision that is registered.
-    .replaceAll('task-definition/web:38', 'task-definition/web:1')
     .replaceAll(/:(cluster|task|container)\/prod\b/g, `:$1/${cluster}`);
-  return JSON.parse(movedBy(here, now - Date.parse(detail.stoppingAt))) as EventBridgeEvent;
+  for (const [sampled, name] of Object.entries(names)) here = here.replaceAll(sampled, name);
+  return JSON.parse(movedBy(here, now - Date.parse(detail[anchor] ?? ''))) as EventBridgeEvent;
 }
 
 /** A text with every ISO time in it moved by so many ms. */

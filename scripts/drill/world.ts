@@ -5,17 +5,13 @@ import { PublishCommand, SubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, ReceiveMessageCommand, SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { dynamoTable } from '../../shared/aws/dynamodb.ts';
 import { type Ledger, ledger } from '../../shared/ledger/ledger.ts';
-import type { HistoryRecord, Incident } from '../../shared/ledger/types.ts';
+import type { HistoryRecord, Incident, ResourceKey } from '../../shared/ledger/types.ts';
 import type { Aws } from './aws.ts';
 import type { Stack } from './deploy.ts';
 import { account, region } from './emulator.ts';
 import type { Load } from './load.ts';
 import { everySpan, type Trace } from './trace.ts';
 import type { Receiver } from './xray.ts';
-
-/** The function that a resource is the concern of, by the service in its ARN. */
-const functionOf = (resource: string): string =>
-  ({ elasticache: 'relieve-elasticache', ecs: 'drain-fargate' })[resource.split(':')[2] ?? ''] ?? 'reshard-kinesis';
 
 /** What a scenario can do and see. */
 export interface World {
@@ -59,14 +55,14 @@ async function subscriber({ sqs, sns }: Aws, topicArn: string): Promise<() => Pr
   };
 }
 
-/** The resource's records in the ledger since a time, oldest first. */
-export async function recordsSince({ ledger }: World, resource: string, since: number): Promise<HistoryRecord[]> {
-  const newest = await ledger.history({ fn: functionOf(resource), resource }, { limit: 50 });
+/** What a function recorded of a resource since a time, oldest first. */
+export async function recordsSince({ ledger }: World, key: ResourceKey, since: number): Promise<HistoryRecord[]> {
+  const newest = await ledger.history(key, { limit: 50 });
   return newest.filter(({ at }) => at >= since).reverse();
 }
 
-export async function openIncident({ ledger }: World, resource: string): Promise<Incident | undefined> {
-  return (await ledger.read(functionOf(resource), [resource])).states.get(resource)?.incident;
+export async function openIncident({ ledger }: World, { fn, resource }: ResourceKey): Promise<Incident | undefined> {
+  return (await ledger.read(fn, [resource])).states.get(resource)?.incident;
 }
 
 /** When a call of this operation was answered in the trace, epoch ms. */

@@ -39,7 +39,9 @@ const roleOf = (logicalId: string): string =>
 /** IAM's name where it is not `<client>:<operation>`. */
 const PREFIX: Record<string, string> = {
   'application-auto-scaling': 'application-autoscaling',
+  'auto-scaling': 'autoscaling',
   'cloudwatch-logs': 'logs',
+  'elastic-load-balancing': 'elasticloadbalancing',
   'elastic-load-balancing-v2': 'elasticloadbalancing',
   'resource-groups-tagging-api': 'tag',
 };
@@ -66,6 +68,73 @@ const USED_BY_AWS: Record<string, string> = {
   'kms:GenerateDataKey': 'SNS, when the function publishes to the encrypted topic',
 };
 
+/** Granted to one function, and needed by AWS to carry out what its code calls. */
+const NEEDED_WITH: Record<string, Record<string, string>> = {
+  'resume-fargate': {
+    'iam:PassRole': 'RunTask, for the roles that the definition names',
+    'ecs:TagResource': 'RunTask, for the tags of what it runs',
+  },
+  'rescue-spot-logs': {
+    'iam:PassRole': "RunTask, for the task's roles and the role that makes its volume",
+    'ecs:TagResource': "RunTask, for ECS's own tags on the task",
+    's3:ListBucket': 'GetObject, to tell a marker that is not there from one that may not be read',
+  },
+};
+
+const OPT_IN = { by: { StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true' } } };
+
+/** Writes that the opt-in tag of an existing resource cannot bind, by function and Sid, with the condition that does. */
+const BOUND_OTHERWISE: Record<string, { readonly because: string; readonly by: Props }> = {
+  'resume-fargate RunTasksThatCarryTheOptIn': {
+    because: 'the interrupted task is gone; the one that is run must carry the tag',
+    by: { StringEquals: { 'aws:RequestTag/reflex:enabled': 'true' } },
+  },
+  'resume-fargate TagWhatIsRun': {
+    because: 'a tag is given only by RunTask, which is bound above',
+    by: { StringEquals: { 'ecs:CreateAction': 'RunTask' } },
+  },
+  'resume-fargate PassRolesOfTasks': {
+    because: 'IAM does not bind PassRole to tags; the parameter names the roles',
+    by: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
+  },
+  'save-spot-logs KeepVolumes': {
+    because: 'a volume carries no tag before it is first kept; the same call needs the tag on its instance',
+    by: {},
+  },
+  'save-spot-logs TagVolumes': {
+    because: 'a volume carries no tag before it is first kept; the tags themselves are bound, and a call without any',
+    by: { 'ForAllValues:StringLike': { 'aws:TagKeys': 'reflex:*' }, Null: { 'aws:TagKeys': 'false' } },
+  },
+  'save-spot-logs RunShipLogs': {
+    because: "the document is the stack's own; the same call needs the tag on each instance",
+    by: {},
+  },
+  'save-spot-logs RunOnInstancesThatOptedIn': {
+    because: "Run Command has its own name for an instance's tag",
+    by: { StringEquals: { 'ssm:resourceTag/reflex:enabled': 'true' } },
+  },
+  'rescue-spot-logs TagNewSnapshots': {
+    because: 'a snapshot gets its first tags with CreateSnapshot, which is bound',
+    by: { StringEquals: { 'ec2:CreateAction': 'CreateSnapshot' } },
+  },
+  'rescue-spot-logs MakeTaggedSnapshots': {
+    because: 'the snapshot is new and must carry the tag; the same call needs it on the volume',
+    by: { StringEquals: { 'aws:RequestTag/reflex:enabled': 'true' } },
+  },
+  'rescue-spot-logs DeleteWhatIsDone': {
+    because: 'what is deleted must say as well that its logs are proven to be in S3',
+    by: { StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true', 'aws:ResourceTag/reflex:rescue': 'done' } },
+  },
+  'rescue-spot-logs RunRescueTask': {
+    because: "the definition is the stack's own, and so is the cluster",
+    by: { ArnEquals: { 'ecs:cluster': { 'Fn::GetAtt': ['RescueCluster', 'Arn'] } } },
+  },
+  'rescue-spot-logs TagRescueTask': {
+    because: 'a tag is given only by RunTask, which is bound above',
+    by: { StringEquals: { 'ecs:CreateAction': 'RunTask' } },
+  },
+};
+
 /** AWS has no resource to name for these, or (DescribeAlarms) hides composite alarms from anything narrower. */
 const ONLY_STAR = new Set([
   'xray:PutTraceSegments',
@@ -77,6 +146,17 @@ const ONLY_STAR = new Set([
   'lambda:ListEventSourceMappings',
   'lambda:GetAccountSettings',
   'ecs:DescribeTaskDefinition',
+  'ecs:ListTasks',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeInstances',
+  'ec2:DescribeVolumes',
+  'ec2:DescribeSnapshots',
+  'autoscaling:DescribeAutoScalingGroups',
+  'autoscaling:DescribeLifecycleHooks',
+  'elasticloadbalancing:DescribeInstanceHealth',
+  'ecs:ListClusters',
+  'ssm:ListCommandInvocations',
+  'ssm:DescribeInstanceInformation',
   'elasticloadbalancing:DescribeTargetGroups',
   'elasticloadbalancing:DescribeTargetGroupAttributes',
   'elasticloadbalancing:DescribeTargetHealth',
@@ -90,6 +170,9 @@ const ONLY_STAR = new Set([
 const REMEDY: Record<string, string> = {
   'reshard-kinesis': 'kinesis:UpdateShardCount',
   'drain-fargate': 'elasticloadbalancing:DeregisterTargets',
+  'resume-fargate': 'ecs:RunTask',
+  'save-spot-logs': 'ec2:ModifyInstanceAttribute',
+  'rescue-spot-logs': 'ec2:DeleteVolume',
   'relieve-elasticache': 'elasticache:IncreaseReplicaCount',
 };
 
@@ -110,7 +193,8 @@ describe.each(functions)('the role of $folder', ({ folder, logicalId, codeUri })
     const operations = await reachableOperations(join(import.meta.dirname, '../..', codeUri, 'handler.ts'));
 
     const called = operations.map(({ client, operation }) => actionOf(client, operation));
-    const needed = [...called.filter((action) => NOT_GRANTED[action] === undefined), ...Object.keys(USED_BY_AWS)];
+    const byAws = [...Object.keys(USED_BY_AWS), ...Object.keys(NEEDED_WITH[folder] ?? {})];
+    const needed = [...called.filter((action) => NOT_GRANTED[action] === undefined), ...byAws];
     expect([...granted].sort()).toEqual([...new Set(needed)].sort());
   });
 
@@ -130,14 +214,15 @@ describe.each(functions)('the role of $folder', ({ folder, logicalId, codeUri })
     expect(star).not.toEqual([]);
   });
 
-  it('changes nobody else’s resource without the opt-in tag on it', () => {
+  it('changes nobody else’s resource without the opt-in tag on it, or what is said to bind it instead', () => {
     const writes = ofOthers.filter(({ Action }) =>
       Action.some((action) => !/:(Describe|List|Get|Filter)|^xray:/.test(action)),
     );
 
     expect(writes.flatMap(({ Action }) => Action)).toContain(REMEDY[folder]);
     for (const { Sid, Condition } of writes) {
-      expect(Condition, Sid).toEqual({ StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true' } });
+      const { by } = BOUND_OTHERWISE[`${folder} ${Sid}`] ?? OPT_IN;
+      expect(Condition, Sid).toEqual(by);
     }
   });
 

@@ -10,6 +10,9 @@ const template = readTemplate();
 const functions = functionsOf(template);
 const globals = template.Globals.Function;
 const json = (file: string): Props => JSON.parse(readFileSync(join(ROOT, file), 'utf8')) as Props;
+/** What these failed at has to come again while the instance lives: a message is hidden for little longer than they may run. */
+const COMES_BACK_FAST = new Set(['save-spot-logs']);
+
 const ofType = (type: string): [string, Props][] =>
   Object.entries(template.Resources)
     .filter(([, resource]) => resource.Type === type)
@@ -126,9 +129,10 @@ describe('every function', () => {
     expect(named.filter((arn) => arn.endsWith(`\${ResourcePrefix}-${folder}-inbox`))).toHaveLength(1);
   });
 
-  it.each(functions)('$folder has its inbox to itself for six times its timeout', ({ logicalId }) => {
+  it.each(functions)('$folder has its inbox to itself for six times its timeout', ({ logicalId, folder }) => {
     const { VisibilityTimeout } = props(template.Resources[`${logicalId}Inbox`]?.Properties);
-    expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * Number(globals.Timeout));
+    const { Timeout = globals.Timeout } = props(template.Resources[logicalId]?.Properties);
+    expect(VisibilityTimeout).toBeGreaterThanOrEqual((COMES_BACK_FAST.has(folder) ? 1 : 6) * Number(Timeout));
   });
 
   it.each(functions)('$folder answers for each message of a batch on its own', ({ logicalId }) => {
@@ -223,10 +227,16 @@ const matches = (pattern: Value, event: Value): boolean =>
 
 describe('who watches the watcher', () => {
   const alarms = ofType('AWS::CloudWatch::Alarm');
-  const emitted = readFileSync(join(ROOT, 'shared/telemetry/metrics.ts'), 'utf8');
+  const emitted = globSync('shared/telemetry/*metrics.ts', { cwd: ROOT })
+    .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+    .join('\n');
 
   it('tells people when an alarm begins and when it ends', () => {
-    expect(alarms).toHaveLength(1 + 3 * functions.length);
+    const ids = alarms.map(([id]) => id);
+    for (const { logicalId } of functions) {
+      expect(ids).toEqual(expect.arrayContaining([`${logicalId}ErrorsAlarm`, `${logicalId}SilentAlarm`]));
+    }
+    expect(ids).toContain('DeadLettersAlarm');
     for (const [id, { AlarmActions, OKActions }] of alarms) {
       expect({ AlarmActions, OKActions }, id).toEqual({
         AlarmActions: [{ Ref: 'Notifications' }],
@@ -246,7 +256,7 @@ describe('who watches the watcher', () => {
   it('asks only for metrics that Reflex emits', () => {
     const own = alarms.filter(([, { Namespace }]) => Namespace === 'Reflex').map(([, { MetricName }]) => MetricName);
     const dashboard = String(props(template.Resources.Dashboard?.Properties?.DashboardBody)['Fn::Sub']);
-    const drawn = [...dashboard.matchAll(/\["Reflex", "(\w+)"|MetricName=\\"(\w+)\\"/g)].map((m) => m[1] ?? m[2]);
+    const drawn = [...dashboard.matchAll(/\{Reflex,[^}]*\} MetricName=\\"(\w+)\\"/g)].map(([, metric]) => metric);
 
     expect([...own, ...drawn].length).toBeGreaterThan(4);
     for (const metric of [...own, ...drawn]) expect(emitted).toContain(`'${metric}'`);
@@ -290,6 +300,6 @@ describe('the ledger', () => {
 
 describe('a condition', () => {
   it('reads as a sentence', () => {
-    for (const name of Object.keys(template.Conditions)) expect(name).toMatch(/^[A-Z]\w+Is[A-Z]\w+$/);
+    for (const name of Object.keys(template.Conditions)) expect(name).toMatch(/^[A-Z]\w+(Is|Are)[A-Z]\w+$/);
   });
 });
