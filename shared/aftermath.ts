@@ -1,5 +1,6 @@
 import { type Case, causeOf, historyOf, incidentIdOf, occurrencesOf, triggerOf } from './case.ts';
 import type { FollowUpEvent } from './events/event.ts';
+import type { JsonObject } from './json.ts';
 import * as states from './ledger/state.ts';
 import type { ResourceState } from './ledger/types.ts';
 import { sendFollowUps } from './listen.ts';
@@ -21,7 +22,7 @@ const COME_AGAIN_SECONDS = 5;
 const WORTH_TELLING: readonly Reason[] = ['frozen', 'held'];
 
 /** record -> follow up -> tell. Never throws: `c.error` is set where the messages must come again. */
-export const record = async (runtime: Runtime, c: Case): Promise<void> => {
+export const record = async (runtime: Runtime, c: Case, join?: Join): Promise<void> => {
   const { ledger, log } = runtime;
   const now = runtime.clock();
   if (c.error !== undefined) return recordUnhandled(runtime, c, now);
@@ -32,7 +33,7 @@ export const record = async (runtime: Runtime, c: Case): Promise<void> => {
   let after: Advanced;
   try {
     if (isOurs(c) && !isRoutine(c)) await ledger.record(entry);
-    after = await advance(runtime, c, key, now);
+    after = await advance(runtime, c, key, now, join);
   } catch (error) {
     log.error('not recorded', error, { resource: c.resource, recordId: c.recordId });
     if (c.act === undefined) {
@@ -40,9 +41,9 @@ export const record = async (runtime: Runtime, c: Case): Promise<void> => {
       return;
     }
     // The intent stands in the ledger; when its lease is over, the sweep goes on from there.
-    after = { superseded: false, followUp: null, nextCheckAt: c.lease?.until ?? null };
+    after = { superseded: false, joined: false, followUp: null, nextCheckAt: c.lease?.until ?? null };
   }
-  const { superseded, followUp, nextCheckAt } = after;
+  const { superseded, joined, followUp, nextCheckAt } = after;
   const tells = key !== null && (c.act !== undefined || !superseded);
   await Promise.all([
     followUp &&
@@ -50,6 +51,7 @@ export const record = async (runtime: Runtime, c: Case): Promise<void> => {
         log.error('follow-up not sent; the sweep will find the incident', error, { resource: c.resource }),
       ),
     tells && runtime.notify(entry, nextCheckAt),
+    joined && comeAgain(runtime, c, now),
   ]);
 };
 
@@ -89,9 +91,13 @@ const recordUnhandled = async (runtime: Runtime, c: Case, now: number): Promise<
   if (tells) await notify(entry, null);
 };
 
+type Join = (resource: string, theirs: JsonObject, ours: JsonObject) => JsonObject;
+
 interface Advanced {
   /** Others have changed the incident since the facts were read; their state stands. */
   readonly superseded: boolean;
+  /** Others remembered something meanwhile that this decision did not know of. */
+  readonly joined: boolean;
   readonly followUp: FollowUpEvent | null;
   readonly nextCheckAt: number | null;
 }
@@ -102,27 +108,35 @@ const advance = async (
   c: Case,
   key: string | null,
   now: number,
+  join: Join | undefined,
 ): Promise<Advanced> => {
   const nextCheckAt = c.decision.kind === 'defer' ? c.decision.until : now + (c.act?.followUpMs ?? followUpMs);
   const memory = memoryOf(c);
   const told = key === ALWAYS && c.decision.kind === 'escalate' ? c.decision.reason : key;
   let superseded = false;
+  let joined = false;
   const { state } = await ledger.update(c.state, c.state, (before) => {
     const after = moved(c, before, nextCheckAt, now);
     superseded = after === null;
     let state = after ?? before;
+    const theirs = before.remembered === c.known ? undefined : before.remembered;
+    joined = join !== undefined && memory !== undefined && theirs !== undefined;
+    if (join !== undefined && memory !== undefined && theirs !== undefined) {
+      state = states.remember(state, join(c.resource, theirs, memory));
+    } else if (memory !== undefined && !superseded) state = states.remember(state, memory);
     if (superseded) return { state };
-    if (memory !== undefined) state = states.remember(state, memory);
     if (c.hold) state = states.hold(state, { reason: c.decision.why, by: 'reflex' }, now);
     if (told !== null && told !== ALWAYS) state = states.noteNotified(state, told, now);
     return { state };
   });
   c.state = state;
   const { incident } = state;
-  if (superseded || incident === undefined || !staysOpen(c)) return { superseded, followUp: null, nextCheckAt: null };
+  if (superseded || incident === undefined || !staysOpen(c)) {
+    return { superseded, joined, followUp: null, nextCheckAt: null };
+  }
   const { fn, resource } = state;
   const followUp = { fn, resource, incidentId: incident.id, check: incident.check, notBefore: nextCheckAt };
-  return { superseded, followUp: { kind: 'follow-up', ...followUp }, nextCheckAt };
+  return { superseded, joined, followUp: { kind: 'follow-up', ...followUp }, nextCheckAt };
 };
 
 /** The state after this case: settled, awaiting its next check, or without its incident; null where others were faster. */
@@ -169,7 +183,11 @@ const isOurs = ({ state, observed, decision }: Case): boolean =>
 
 /** The schedule found what it finds every time. */
 const isRoutine = (c: Case): boolean =>
-  c.act === undefined && c.decision.kind === 'skip' && triggerOf(c) === 'tick' && c.state.incident === undefined;
+  c.act === undefined &&
+  c.decision.kind === 'skip' &&
+  c.decision.news !== true &&
+  triggerOf(c) === 'tick' &&
+  c.state.incident === undefined;
 
 const ALWAYS = '';
 
@@ -180,7 +198,7 @@ const tellKey = (c: Case, now: number): string | null => {
   const changed = c.actions.some(({ error }) => error === undefined) || decision.reason === 'act-unknown';
   const stepsBefore = (state.incident?.steps ?? 0) - (c.lease === undefined ? 0 : 1);
   const ends = !staysOpen(c) && stepsBefore > 0;
-  if ((act !== undefined && changed) || ends || c.hold) return ALWAYS;
+  if ((act !== undefined && changed) || ends || c.hold || decision.news === true) return ALWAYS;
   const key = repeatable(c);
   return key === null || toldLately(c, key, now) ? null : key;
 };
@@ -191,7 +209,9 @@ const toldLately = ({ state }: Case, key: string, now: number): boolean =>
 const repeatable = (c: Case): string | null => {
   const { act, decision } = c;
   if (c.dryRun) return ['dry-run', decision.reason, ...(triggerOf(c) === 'tick' ? [] : occurrencesOf(c))].join(' ');
-  return act !== undefined || decision.kind === 'escalate' || WORTH_TELLING.includes(decision.reason)
+  if (decision.kind === 'escalate' && decision.finding !== undefined) return decision.finding;
+  const lasts = decision.kind === 'defer' && decision.lasting === true;
+  return act !== undefined || decision.kind === 'escalate' || lasts || WORTH_TELLING.includes(decision.reason)
     ? decision.reason
     : null;
 };

@@ -17,14 +17,18 @@ export interface Case<F extends CommonFacts = CommonFacts, C extends Call = Call
   readonly observed: Observed<F>;
   readonly ledgerView: Reading<LedgerView>;
   readonly calendar: BrakeContext['calendar'];
-  /** What is in force; the stack's where the ledger could not be read. */
+  /** What is in force; the stack's where the ledger could not be read. Where an operator only asks: a dry run. */
   readonly mode: Mode;
+  /** An operator asks what would be done: no lease, no record, nobody told. */
+  readonly asked: boolean;
   /** What woke us, less what turned out to be a duplicate or superseded. */
   heeded: readonly Heeded[];
   /** The look at the open incident that this is; set where a follow-up or sweep woke us. */
   check?: Check;
   /** The ledger's state as last read or written. */
   state: ResourceState;
+  /** What the function remembered of the resource when it decided. */
+  known?: ResourceState['remembered'];
   /** In the end: how the act ended, where there was one. */
   decision: Decision<C>;
   /** Verifications in a row that found the trouble persisting, this one included. */

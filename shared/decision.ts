@@ -29,6 +29,8 @@ interface Explained {
   readonly why: string;
   /** Function-specific facts to find again at the next decision on this resource (replaces what was remembered). */
   readonly remember?: JsonObject;
+  /** True where the state has just changed: it is recorded and told, whatever was told of the same reason today. */
+  readonly news?: true;
 }
 
 /** Do these calls, in this order. */
@@ -42,6 +44,10 @@ export interface Act<C extends Call = Call> extends Explained {
   readonly followUpMs?: number;
   /** True where the previous step was known not to be the last: acting again is then no failed verification. */
   readonly planned?: boolean;
+  /** Must be in the ledger before the first call, because the calls undo what it tells of (replaces what was remembered). */
+  readonly rememberFirst?: JsonObject;
+  /** As of a `Defer`. */
+  readonly lasting?: boolean;
 }
 
 /** Nothing to do; closes an open incident. */
@@ -54,6 +60,8 @@ export interface Escalate extends Explained {
   readonly kind: 'escalate';
   /** The exact command or change that a person would approve. */
   readonly advice?: string;
+  /** Names what was found, where the same reason may be news again: each is told once a day. Absent: the reason. */
+  readonly finding?: string;
   /** The resource is not to be touched again until a person releases it. */
   readonly hold?: true;
 }
@@ -62,6 +70,8 @@ export interface Escalate extends Explained {
 export interface Defer extends Explained {
   readonly kind: 'defer';
   readonly until: number;
+  /** True where the state may last for days and that is no failure: it is told once a day, and its length ends in no hold. */
+  readonly lasting?: boolean;
 }
 
 /** The closed union every `decide.ts` returns. */

@@ -90,10 +90,20 @@ export interface ReflexFunction<F extends CommonFacts, P, C extends Call> {
   observe(watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<F>>>;
   /** Pure: puts what the ledger remembers where AWS does not say it any more, before opt-in and policy are read from the tags. */
   recall?(facts: F, remembered: JsonObject): F;
+  /**
+   * Pure: makes one memory of what another invocation has remembered since the facts were read and what this one would; for
+   * memories that count. Must not depend on who was first. Absent: the last one's stands.
+   */
+  join?(resource: string, theirs: JsonObject, ours: JsonObject): JsonObject;
   /** @throws SettingError for a bad tag. */
   policy(tags: Readonly<Record<string, string>>): P;
   /** Pure and total. */
   decide(situation: Situation<F>, policy: P, now: number): Decision<C>;
+  /**
+   * In a dry run alone, where nothing presses: adds to the facts, in order, what a function that acts before it has read everything
+   * reads at its next look, so that the plan is shown whole.
+   */
+  foresee?(facts: readonly F[]): Promise<readonly F[]>;
   /** Makes the calls of all approved acts; never throws for one of them. */
   act(approved: readonly Approved<C>[]): Promise<ReadonlyMap<string, Acted>>;
 }

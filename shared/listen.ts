@@ -12,6 +12,8 @@ export interface Heeded {
   readonly signal: Signal;
   readonly message: Message;
   readonly check?: Check;
+  /** An operator only asks; nothing is done, recorded or told. */
+  readonly asked?: true;
 }
 
 export interface Listened {
@@ -51,6 +53,10 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
         await sendFollowUps(runtime, [event]);
         notForUs.push('not-due-yet');
       } else heeded.push({ message, ...followedUp(event) });
+    } else if (parsed.event.kind === 'explain') {
+      const { resource, as, at } = parsed.event;
+      const signal = { resource, trigger: as, cause: 'an operator asks', occurrence: '', at } as const;
+      heeded.push({ message, signal, asked: true });
     } else foreign.push({ message, event: parsed.event });
   };
 

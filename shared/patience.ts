@@ -37,18 +37,22 @@ export const patiently = async <T>(
 
 /**
  * A token bucket of our own, to keep within AWS's: a call is let through as soon as AWS would take it, in the order of asking.
- * AWS keeps one bucket an account and Region, so others may still empty it.
+ * AWS keeps one bucket an account and Region, so others may still empty it. One whose turn would come after epoch ms `until`
+ * is turned away at once, and costs nothing.
  */
 export const paced = (
   { burst, perSecond }: { readonly burst: number; readonly perSecond: number },
   { clock, sleep }: Pick<Patience, 'clock' | 'sleep'>,
-): (() => Promise<void>) => {
+): ((until?: number) => Promise<void>) => {
   let tokens = burst;
   let at = clock();
-  return async () => {
+  return async (until = Number.POSITIVE_INFINITY) => {
     const now = clock();
-    tokens = Math.min(burst, tokens + ((now - at) / 1_000) * perSecond) - 1;
+    tokens = Math.min(burst, tokens + ((now - at) / 1_000) * perSecond);
     at = now;
-    if (tokens < 0) await sleep((-tokens / perSecond) * 1_000);
+    const wait = Math.max(0, ((1 - tokens) / perSecond) * 1_000);
+    if (now + wait > until) throw new Error(`not made: AWS takes ${perSecond} a second, and its turn was too far off`);
+    tokens -= 1;
+    if (wait > 0) await sleep(wait);
   };
 };

@@ -192,6 +192,62 @@ export const reasons = {
   'former-snapshot':
     'A snapshot is older than logs of its volume that are proven in S3; shipping it would overwrite them.',
   'snapshot-in-use': 'An image needs the snapshot; the volume is deleted and the snapshot kept.',
+
+  // restore-capacity, services: why it acts
+  'spot-fallback': 'Fargate has no Spot capacity for the service; on-demand tasks stand in.',
+  'spot-failback':
+    'Spot capacity is back; on-demand tasks are taken back step by step, or the original strategy is set again.',
+  // restore-capacity, services: why it waits
+  'tasks-starting': 'Every task has been placed for the moment; whether they start is looked at again.',
+  'spot-short': 'What stands in does so; Spot is still short.',
+  'spot-settling': 'Spot capacity is back and has to stay for a while before anything is taken back.',
+  'load-held':
+    'The Spot service was made smaller during the shortage; what the load needed before is covered for an hour.',
+  'deployment-in-progress': 'A deployment of the service is in progress, and a forced one would supersede it.',
+  // restore-capacity, services: why it leaves the service alone
+  'spot-enough': 'Every task of the service runs; nothing has to stand in.',
+  'not-on-spot': 'The service places no task on FARGATE_SPOT.',
+  'shortage-unconfirmed': 'Fewer tasks run than are desired, and nothing says that Spot capacity is why.',
+  'fallback-enough': 'The paired service is already set to as many tasks as are lacking, or as it may run.',
+  'fallback-released': 'Somebody else changed what Reflex had set; it keeps out until the shortage is over.',
+  // restore-capacity, services: why a person must look
+  'spot-shortage': 'Fargate has no Spot capacity, and no fallback is configured for the service.',
+  'fallback-unfit': 'The paired service cannot stand in, or is not there.',
+  'not-switchable': 'The strategy of the service cannot be switched safely.',
+  'on-demand-short': 'On-demand tasks that were asked for do not start either.',
+
+  // restore-capacity, groups: why it acts
+  'pool-depleted': 'EC2 takes back, or lacks, Spot capacity of one type in one Availability Zone.',
+  'mass-interruption': 'EC2 takes back Spot capacity from two pools or more, or a fifth of the group.',
+  'return-to-spot': 'Spot has been quiet for half an hour; the on-demand base goes back by a step.',
+  // restore-capacity, groups: why it waits
+  'fallback-in-force': 'The on-demand base is raised; it goes back when Spot has been quiet for half an hour.',
+  // restore-capacity, groups: why it leaves the group alone
+  'pools-hold': 'No Spot pool of the group is depleted.',
+  'on-demand-already': 'The group replaces what Spot loses on demand by itself.',
+  'group-gone': 'The Auto Scaling group does not exist any more, or is being deleted.',
+  // restore-capacity, groups: why a person must look
+  'no-on-demand-base': 'Spot lacks, and the group has no on-demand base that can be raised alone.',
+  'fallback-limit': 'Spot lacks, and the on-demand base is as high as it may be.',
+
+  // tune-alarms: why it acts
+  'make-alarms': 'Alarms that the resource should have do not exist; they are made.',
+  'retune-alarms': 'An alarm does not fit the shards, the node type or the settings any more; only that is changed.',
+  'remove-alarms': 'Alarms whose resource, node or opt-in is gone; they are deleted.',
+  // tune-alarms: why it leaves the alarms alone
+  'alarms-right': 'Every alarm of the resource exists and fits.',
+  // tune-alarms: why a person must look
+  'alarm-name-taken': 'An alarm that Reflex did not make has the name; it is left alone.',
+  'alarm-quota': 'The account has as many alarms as its quota allows.',
+
+  // check-site: why it waits
+  'site-failed-once': 'One check failed; a second in a row is told.',
+  // check-site: why it leaves the site alone
+  'site-well': 'The site answers as it should.',
+  'site-still-failing': 'The site fails as it did when people were told.',
+  // check-site: why a person must look
+  'site-failing': 'Two checks in a row failed.',
+  'certificate-expiring': 'The certificate of the site is about to expire.',
 } as const;
 
 export type Reason = keyof typeof reasons;

@@ -19,9 +19,10 @@ import { TOGETHER_MS } from './guards/correlated-failure.ts';
 import { type BrakeContext, escalate, type Stop, skip } from './guards/guard.ts';
 import { admit, refused, restrain } from './guards/index.ts';
 import { effectiveMode } from './guards/mode.ts';
+import type { JsonObject } from './json.ts';
 import { recordId } from './ledger/ledger.ts';
 import * as states from './ledger/state.ts';
-import type { HistoryRecord, Intent, ResourceState } from './ledger/types.ts';
+import type { HistoryRecord, Intent, Mode, ResourceState } from './ledger/types.ts';
 import { type Heeded, type Listened, listen } from './listen.ts';
 import { reading } from './reads.ts';
 import type { Runtime } from './runtime.ts';
@@ -87,8 +88,10 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     await stage('decide', cases, decide);
     const acts = cases.filter(({ decision }) => decision.kind === 'act');
     await stage('guard', acts, guardAmong(acts));
+    await foresee(acts.filter(({ dryRun }) => dryRun));
     await span('act', () => act(cases));
-    await stage('record', cases, (c) => record(runtime, c));
+    const ours = cases.filter(({ asked }) => !asked);
+    await stage('record', ours, (c) => record(runtime, c, fn.join));
     return report(cases, batch, heard);
   }
 
@@ -133,7 +136,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
             : recalled(observed.value.get(resource) ?? { error: new Error(`${resource} was not observed`) }, state),
         ledgerView,
         calendar,
-        mode: effectiveMode(view?.modes ?? {}, runtime.stackMode),
+        ...asking(given, effectiveMode(view?.modes ?? {}, runtime.stackMode)),
         heeded: given,
         state,
         decision: skip('observe-failed', ''),
@@ -144,6 +147,11 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
         incidentId: state.incident?.id ?? null,
       };
     });
+  }
+
+  function asking(heeded: readonly Heeded[], mode: Mode): Pick<OneCase, 'asked' | 'mode'> {
+    const asked = heeded.every((each) => each.asked === true);
+    return { asked, mode: asked && mode === 'on' ? 'dry-run' : mode };
   }
 
   function recalled(observed: Observed<F>, { remembered }: ResourceState): Observed<F> {
@@ -191,6 +199,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     const now = clock();
     const orphan = states.orphanOf(c.state, now);
     if (orphan === null) return skip('lease-held', 'Another invocation is acting on this resource.');
+    if (c.asked) return undefined;
     const entry = unresolved(c, orphan);
     await ledger.recordUnresolved(entry);
     const abandoned = await ledger.update(c.state, c.state, (state) => states.abandonIntent(state, orphan, now));
@@ -239,6 +248,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
 
   function decideWith(c: OneCase, facts: F): Decision<C> {
     const { attempts, lastActAt = null, incident, remembered = {} } = c.state;
+    c.known = c.state.remembered;
     const known = incident === undefined ? null : { openedAt: incident.openedAt, steps: incident.steps };
     const situation = { ...facts, trigger: triggerOf(c), ledger: { attempts, lastActAt, incident: known, remembered } };
     try {
@@ -259,6 +269,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     if (incident === undefined || c.error !== undefined || (decision.kind !== 'act' && decision.kind !== 'defer')) {
       return decision;
     }
+    if (decision.lasting === true) return decision;
     const verifies = decision.kind === 'act' && incident.steps > 0 && decision.planned !== true;
     c.failedVerifications = incident.failedVerifications + (verifies ? 1 : 0);
     const waited = clock() - Math.max(incident.openedAt, lastActAt);
@@ -338,8 +349,11 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       return;
     }
     const request = { ...question, ...intentOf(c, decided) };
+    const { rememberFirst: first } = decided;
     const taken = await overlooking(c, null, () =>
-      ledger.update(c.state, c.state, (state) => states.take(state, request, clock())),
+      ledger.update(c.state, c.state, (state) =>
+        states.take(first === undefined ? state : states.remember(state, joining(c, state, first)), request, clock()),
+      ),
     );
     if (taken !== null && 'refusal' in taken) {
       c.decision =
@@ -353,12 +367,35 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     c.incidentId = taken.state.incident?.id ?? null;
   }
 
-  function intentOf(c: OneCase, { reason, why, calls }: Act<C>) {
+  /** A plan that only begins is shown to its end; where that cannot be read, its beginning is. */
+  async function foresee(planned: readonly OneCase[]): Promise<void> {
+    const known = planned.flatMap((c) => ('facts' in c.observed ? [{ c, facts: c.observed.facts }] : []));
+    if (fn.foresee === undefined || known.length === 0) return;
+    try {
+      const whole = await fn.foresee(known.map(({ facts }) => facts));
+      for (const [index, { c, facts }] of known.entries()) {
+        const decision = decideWith(c, whole[index] ?? facts);
+        if (decision.kind !== 'act') continue;
+        c.decision = decision;
+        c.actions = withoutSecrets(decision.calls);
+      }
+    } catch (error) {
+      log.error('the plan is shown as far as it is known', error, { resources: known.map(({ c }) => c.resource) });
+    }
+  }
+
+  /** What others have remembered since the decision is not lost, where the function can make one of both. */
+  function joining({ resource, known }: OneCase, { remembered }: ResourceState, ours: JsonObject): JsonObject {
+    if (fn.join === undefined || remembered === undefined || remembered === known) return ours;
+    return fn.join(resource, remembered, ours);
+  }
+
+  function intentOf(c: OneCase, { reason, why, calls, remember }: Act<C>) {
     return {
       owner: c.recordId,
       leaseMs: fn.leaseMs ?? LEASE_MS,
       incident: { id: incidentIdOf(c), cause: causeOf(c) },
-      intent: { recordId: c.recordId, reason, why, calls: calls.map(withoutSecret) },
+      intent: { recordId: c.recordId, reason, why, calls: calls.map(withoutSecret), ...(remember && { remember }) },
     };
   }
 
@@ -439,7 +476,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   // --- report ---
 
   async function report(cases: readonly OneCase[], batch: boolean, heard: Listened): Promise<Result> {
-    for (const c of cases) {
+    for (const c of cases.filter(({ asked }) => !asked)) {
       metrics.outcome(fn.name, c.decision.kind, c.decision.reason, c.dryRun);
       log.decision({ ...historyOf(c, clock()), latencyMs: latencyOf(c, clock()) });
     }
@@ -452,7 +489,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     for (const { message, error } of failed) {
       log.error('message failed', error, { messageId: message.id, via: message.via });
     }
-    if (!batch) await handOver(failed);
+    if (!batch && !cases.some(({ asked }) => asked)) await handOver(failed);
     return {
       ...(batch && { batchItemFailures: failed.map(({ message }) => ({ itemIdentifier: message.id })) }),
       outcomes: cases.map(outcomeOf),

@@ -7,6 +7,8 @@ export interface Subject {
   /** ARN of what people know, and look after. */
   readonly about: string;
   readonly key: string;
+  /** Told again only after it was not news for this long, ms. Absent: once a day. */
+  readonly quietMs?: number;
 }
 
 const TELL_AGAIN_MS = 24 * 3_600_000;
@@ -19,22 +21,26 @@ const TELL_AGAIN_MS = 24 * 3_600_000;
 export const inSwarms = (runtime: Runtime, subjectOf: (record: HistoryRecord) => Subject | null): Runtime => {
   const told = new Map<string, number>();
 
-  const isNews = async ({ about, key }: Subject, fn: string): Promise<boolean> => {
+  const isNews = async ({ about, key, quietMs }: Subject, fn: string): Promise<boolean> => {
     const now = runtime.clock();
+    const againMs = quietMs ?? TELL_AGAIN_MS;
     const name = `${about} ${key}`;
     const last = told.get(name);
-    if (last !== undefined && now - last < TELL_AGAIN_MS) return false;
+    const toldHere = last !== undefined && now - last < againMs;
+    if (toldHere && quietMs === undefined) return false;
     told.set(name, now);
     try {
-      const noted = await runtime.ledger.update({ fn, resource: about }, undefined, (state) =>
-        now - (state.notified[key] ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS
-          ? { refusal: 'told' as const }
-          : { state: states.noteNotified(state, key, now) },
-      );
-      return 'state' in noted;
+      let news = false;
+      await runtime.ledger.update({ fn, resource: about }, undefined, (state) => {
+        news = now - (state.notified[key] ?? Number.NEGATIVE_INFINITY) >= againMs;
+        return news || quietMs !== undefined
+          ? { state: states.noteNotified(state, key, now) }
+          : { refusal: 'told' as const };
+      });
+      return news;
     } catch (error) {
       runtime.log.error('the ledger does not know that this was told', error, { resource: about });
-      return true;
+      return !toldHere;
     }
   };
 

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
+import { budgetsCommand } from './budgets.ts';
 import { type Args, type Command, misused, optionsConfig, type Stack, Stop, textOption } from './command.ts';
+import { explain } from './explain.ts';
 import { history } from './history.ts';
 import { hold } from './hold.ts';
 import { incidents } from './incidents.ts';
@@ -7,6 +9,7 @@ import { mode } from './mode.ts';
 import { explained } from './problems.ts';
 import { release } from './release.ts';
 import { replay } from './replay.ts';
+import { volumes } from './volumes.ts';
 import { meant, type Paint } from './words.ts';
 
 /** The process around the commands; everything that is not logic. */
@@ -25,7 +28,17 @@ export interface Edge {
   readonly connect: (where: { readonly prefix: string; readonly table: string | undefined }) => Promise<Stack>;
 }
 
-const commands: readonly Command[] = [mode, history, incidents, hold, release, replay];
+const commands: readonly Command[] = [
+  mode,
+  history,
+  incidents,
+  explain,
+  budgetsCommand,
+  volumes,
+  hold,
+  release,
+  replay,
+];
 
 const common = {
   'prefix NAME': "the stack's ResourcePrefix (default reflex)",

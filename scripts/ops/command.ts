@@ -1,7 +1,9 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Ledger } from '../../shared/ledger/ledger.ts';
 import type { Mode } from '../../shared/ledger/types.ts';
+import type { Result } from '../../shared/remediation.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import type { KeptVolume } from './volumes.ts';
 import type { Paint } from './words.ts';
 
 /** One function of the deployed stack. */
@@ -21,6 +23,13 @@ export interface Stack {
   readonly functions: readonly DeployedFunction[];
   /** @throws Stop where only a ledger table was named. */
   deadLetters(): Promise<DeadLetters>;
+  /**
+   * Asks the deployed function what it would do about a resource, as if this had woken it.
+   * @throws Stop where the function itself fails.
+   */
+  explain(fn: DeployedFunction, resource: string, as: 'alarm' | 'tick'): Promise<Result>;
+  /** Every volume that carries a rescue's tags. */
+  keptVolumes(): Promise<readonly KeptVolume[]>;
 }
 
 export interface Context {

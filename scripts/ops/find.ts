@@ -3,10 +3,33 @@ import type { ResourceState } from '../../shared/ledger/types.ts';
 import { misused, type Stack, Stop } from './command.ts';
 import { nameOf } from './words.ts';
 
+interface ResourceType {
+  readonly service: string;
+  readonly prefix: string;
+  /** People call it by its name alone, without the prefix. */
+  readonly named?: true;
+}
+
+const stream: ResourceType = { service: 'kinesis', prefix: 'stream/', named: true };
+const replicationGroup: ResourceType = { service: 'elasticache', prefix: 'replicationgroup:', named: true };
+
 /** What each function looks after. A decision that changed nothing leaves a record but no state: it is found by its ARN. */
-const resourceTypes: Readonly<Record<string, { readonly service: string; readonly prefix: string }>> = {
-  'reshard-kinesis': { service: 'kinesis', prefix: 'stream/' },
-  'relieve-elasticache': { service: 'elasticache', prefix: 'replicationgroup:' },
+const resourceTypes: Readonly<Record<string, readonly ResourceType[]>> = {
+  'reshard-kinesis': [stream],
+  'relieve-elasticache': [
+    replicationGroup,
+    { service: 'elasticache', prefix: 'cluster:' },
+    { service: 'elasticache', prefix: 'serverlesscache:' },
+  ],
+  'tune-alarms': [stream, replicationGroup],
+  'drain-fargate': [{ service: 'ecs', prefix: 'task/' }],
+  'resume-fargate': [{ service: 'ecs', prefix: 'task/' }],
+  'restore-capacity': [
+    { service: 'ecs', prefix: 'service/' },
+    { service: 'autoscaling', prefix: 'autoScalingGroup:' },
+  ],
+  'save-spot-logs': [{ service: 'ec2', prefix: 'instance/' }],
+  'rescue-spot-logs': [{ service: 'ec2', prefix: 'volume/' }],
 };
 
 /** The states of the resources the text means: an ARN or a name exactly, else every one whose ARN contains it. Empty text: all. */
@@ -50,12 +73,14 @@ const isCalled = (arn: string, text: string): boolean =>
 
 /** Fresh states under the ARN that the text is, or would be for each function. */
 function possible({ functions }: Stack, text: string): ResourceState[] {
-  return functions.flatMap(({ name: fn, arn }) => {
-    const type = resourceTypes[fn];
-    if (type === undefined || text === '') return [];
-    const [, partition, , region, account] = arn.split(':');
-    const home = `arn:${partition}:${type.service}:${region}:${account}:${type.prefix}`;
-    if (text.startsWith('arn:')) return text.startsWith(home) ? [fresh({ fn, resource: text })] : [];
-    return [fresh({ fn, resource: home + (text.startsWith(type.prefix) ? text.slice(type.prefix.length) : text) })];
-  });
+  if (text === '') return [];
+  return functions.flatMap(({ name: fn, arn }) =>
+    (resourceTypes[fn] ?? []).flatMap(({ service, prefix, named }) => {
+      const [, partition, , region, account] = arn.split(':');
+      const home = `arn:${partition}:${service}:${region}:${account}:${prefix}`;
+      if (text.startsWith('arn:')) return text.startsWith(home) ? [fresh({ fn, resource: text })] : [];
+      if (text.startsWith(prefix)) return [fresh({ fn, resource: home + text.slice(prefix.length) })];
+      return named === true ? [fresh({ fn, resource: home + text })] : [];
+    }),
+  );
 }

@@ -1,12 +1,16 @@
 import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { client, isErrorNamed } from '../../shared/aws/client.ts';
 import { dynamoTable } from '../../shared/aws/dynamodb.ts';
+import { describeVolumesBy } from '../../shared/aws/ec2.ts';
 import { ledger as ledgerOn } from '../../shared/ledger/ledger.ts';
 import type { Mode } from '../../shared/ledger/types.ts';
+import type { Result } from '../../shared/remediation.ts';
+import { RESCUE_TAGS } from '../../shared/spot-logs.ts';
 import { type DeployedFunction, type Stack, Stop } from './command.ts';
 import { deadLettersOf } from './dead-letters.ts';
+import type { KeptVolume } from './volumes.ts';
 
 export interface Place {
   /** The stack parameter ResourcePrefix: begins every function's name. */
@@ -33,6 +37,8 @@ export async function stackAt({ prefix, functions }: Place, clock: () => number)
     ledger: ledgerOf(first.table, clock),
     functions: deployed.map(({ table, ...fn }) => fn),
     deadLetters: () => deadLettersOf(first.inboxUrl),
+    explain,
+    keptVolumes,
   };
 }
 
@@ -42,7 +48,32 @@ export const stackOfTable = (table: string, clock: () => number): Stack => ({
   functions: [],
   deadLetters: () =>
     Promise.reject(new Stop('A ledger alone has no dead-letter queue.', 'Leave out --table and LEDGER_TABLE.')),
+  explain: () => Promise.reject(new Stop('A ledger alone decides nothing.', 'Leave out --table and LEDGER_TABLE.')),
+  keptVolumes,
 });
+
+/** Found by the tag that a volume keeps through all states. */
+async function keptVolumes(): Promise<KeptVolume[]> {
+  const volumes = await describeVolumesBy('tag-key', [RESCUE_TAGS.instance]);
+  return volumes.map(({ VolumeId = '', Size = 0, State = '', Tags = [] }) => ({
+    id: VolumeId,
+    GiB: Size,
+    state: State,
+    tags: Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value])),
+  }));
+}
+
+async function explain({ arn }: DeployedFunction, resource: string, as: 'alarm' | 'tick'): Promise<Result> {
+  const event = { source: 'reflex', 'detail-type': 'Explain', detail: { resource, as } };
+  const answer = await client(LambdaClient).send(
+    new InvokeCommand({ FunctionName: arn, Payload: JSON.stringify(event) }),
+  );
+  const payload = Buffer.from(answer.Payload ?? []).toString();
+  if (answer.FunctionError !== undefined) {
+    throw new Stop(`${arn} failed: ${payload.slice(0, 400)}`, 'Its log group has the reason.');
+  }
+  return JSON.parse(payload) as Result;
+}
 
 async function configurationOf(
   functionName: string,

@@ -10,6 +10,8 @@ import {
   type LifecycleHook,
   RecordLifecycleActionHeartbeatCommand,
   type RecordLifecycleActionHeartbeatType,
+  UpdateAutoScalingGroupCommand,
+  type UpdateAutoScalingGroupType,
 } from '@aws-sdk/client-auto-scaling';
 import { client } from './client.ts';
 
@@ -41,6 +43,32 @@ export const describeAutoScalingGroups = async (names: readonly string[]): Promi
     } while (token !== undefined);
   }
   return groups;
+};
+
+/** Groups of the account and Region that carry a tag with a value. */
+export const groupsTagged = async (key: string, value: string): Promise<AutoScalingGroup[]> => {
+  const groups: AutoScalingGroup[] = [];
+  let token: string | undefined;
+  do {
+    const page = await autoscaling().send(
+      new DescribeAutoScalingGroupsCommand({
+        Filters: [{ Name: `tag:${key}`, Values: [value] }],
+        MaxRecords: 100,
+        ...(token !== undefined && { NextToken: token }),
+      }),
+    );
+    groups.push(...(page.AutoScalingGroups ?? []));
+    token = page.NextToken;
+  } while (token !== undefined);
+  return groups;
+};
+
+/**
+ * What is not named stays as it is, inside MixedInstancesPolicy and its InstancesDistribution, too. A changed on-demand base has
+ * the group replace instances bit by bit, new ones first; above MaxSize it is refused.
+ */
+export const updateAutoScalingGroup = async (input: UpdateAutoScalingGroupType): Promise<void> => {
+  await autoscalingOnce().send(new UpdateAutoScalingGroupCommand(input));
 };
 
 /** A group's hooks: 50 at most. */

@@ -1,10 +1,14 @@
 import {
   CloudWatchClient,
   type CompositeAlarm,
+  DeleteAlarmsCommand,
   DescribeAlarmsCommand,
   GetMetricDataCommand,
+  ListTagsForResourceCommand,
   type MetricAlarm,
   type MetricDataQuery,
+  PutMetricAlarmCommand,
+  type PutMetricAlarmInput,
 } from '@aws-sdk/client-cloudwatch';
 import { client } from './client.ts';
 
@@ -120,3 +124,20 @@ export const describeAlarms = async (names: readonly string[]): Promise<Describe
   }
   return { MetricAlarms, CompositeAlarms };
 };
+
+/** Tags of an alarm, from CloudWatch itself: the Tagging API shows them some time later. ResourceNotFoundException: no such alarm. */
+export const tagsOfAlarm = async (alarmArn: string): Promise<Record<string, string>> => {
+  const { Tags = [] } = await cloudwatch().send(new ListTagsForResourceCommand({ ResourceARN: alarmArn }));
+  return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+};
+
+/**
+ * `input`: the operation's own parameters, as DescribeAlarms tells them. Makes an alarm, or overwrites the whole of the one that has the name, whoever made it; its state stays. Tags are given at its making
+ * only. 3 calls a second per account and Region.
+ */
+export const putMetricAlarm = (input: { readonly AlarmName: string }) =>
+  cloudwatch().send(new PutMetricAlarmCommand(input as PutMetricAlarmInput));
+
+/** Deletes up to 100 alarms, or none where one of them cannot be deleted. */
+export const deleteAlarms = (input: { readonly AlarmNames: readonly string[] }) =>
+  cloudwatch().send(new DeleteAlarmsCommand({ AlarmNames: [...input.AlarmNames] }));

@@ -1,5 +1,6 @@
 import {
   type ContainerInstance,
+  DescribeClustersCommand,
   DescribeContainerInstancesCommand,
   DescribeServicesCommand,
   DescribeTaskDefinitionCommand,
@@ -17,6 +18,8 @@ import {
   type Task,
   type TaskDefinition,
   UpdateContainerInstancesStateCommand,
+  UpdateServiceCommand,
+  type UpdateServiceRequest,
 } from '@aws-sdk/client-ecs';
 import { client } from './client.ts';
 
@@ -199,4 +202,29 @@ export const listTasksOfFamily = async (
     token = page.nextToken;
   } while (token !== undefined);
   return tasks;
+};
+
+/** DescribeClusters takes this many a call. */
+const clustersPerCall = 100;
+
+/** Capacity providers that may be named in a strategy, by cluster ARN; a cluster that does not exist is left out. */
+export const clusterProviders = async (
+  clusters: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> => {
+  const found = new Map<string, readonly string[]>();
+  for (let start = 0; start < clusters.length; start += clustersPerCall) {
+    const some = clusters.slice(start, start + clustersPerCall);
+    const answer = await ecs().send(new DescribeClustersCommand({ clusters: some }));
+    for (const { clusterArn = '', capacityProviders = [] } of answer.clusters ?? [])
+      found.set(clusterArn, capacityProviders);
+  }
+  return found;
+};
+
+/**
+ * A changed capacity provider strategy is refused unless a new deployment is forced, which replaces every task; a desired count
+ * alone starts none. 50 calls, then 5 a second, per account.
+ */
+export const updateService = async (input: UpdateServiceRequest): Promise<void> => {
+  await ecsOnce().send(new UpdateServiceCommand(input));
 };

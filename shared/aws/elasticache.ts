@@ -9,6 +9,7 @@ import {
   IncreaseReplicaCountCommand,
   type IncreaseReplicaCountMessage,
   ListAllowedNodeTypeModificationsCommand,
+  ListTagsForResourceCommand,
   ModifyCacheClusterCommand,
   type ModifyCacheClusterMessage,
   ModifyReplicationGroupCommand,
@@ -103,6 +104,26 @@ export const describeCacheClusters = (ids: readonly string[]): Promise<ReadonlyM
     },
   );
 
+/** Ids of all Redis and Valkey clusters that belong to no replication group. */
+export const standaloneClusters = async (): Promise<Set<string>> => {
+  const found = new Set<string>();
+  let marker: string | undefined;
+  do {
+    const { CacheClusters = [], Marker } = await elasticache().send(
+      new DescribeCacheClustersCommand({
+        ShowCacheClustersNotInReplicationGroups: true,
+        MaxRecords: PAGE,
+        ...after(marker),
+      }),
+    );
+    for (const { CacheClusterId, Engine } of CacheClusters) {
+      if (CacheClusterId !== undefined && Engine !== 'memcached') found.add(CacheClusterId);
+    }
+    marker = Marker;
+  } while (marker !== undefined);
+  return found;
+};
+
 /** Serverless caches by name. */
 export const describeServerlessCaches = (names: readonly string[]): Promise<ReadonlyMap<string, ServerlessCache>> =>
   byId(
@@ -123,24 +144,36 @@ export const describeServerlessCaches = (names: readonly string[]): Promise<Read
 
 const after = (marker: string | undefined) => (marker === undefined ? {} : { Marker: marker });
 
+/** Ids DescribeUpdateActions takes of one kind. */
+const UPDATES_OF = 20;
+
 /** Ids of those replication groups and clusters to which a service update is being applied. */
 export const updatesUnderWay = async (groups: readonly string[], clusters: readonly string[]): Promise<Set<string>> => {
   const updating = new Set<string>();
-  let marker: string | undefined;
-  do {
-    const page = await elasticache().send(
-      new DescribeUpdateActionsCommand({
-        ...(groups.length > 0 && { ReplicationGroupIds: [...groups] }),
-        ...(clusters.length > 0 && { CacheClusterIds: [...clusters] }),
-        UpdateActionStatus: ['in-progress', 'stopping'],
-        ...after(marker),
-      }),
-    );
-    for (const { ReplicationGroupId, CacheClusterId } of page.UpdateActions ?? []) {
-      for (const id of [ReplicationGroupId, CacheClusterId]) if (id !== undefined) updating.add(id);
-    }
-    marker = page.Marker;
-  } while (marker !== undefined);
+  const read = async (of: { ReplicationGroupIds: string[] } | { CacheClusterIds: string[] }): Promise<void> => {
+    let marker: string | undefined;
+    do {
+      const page = await elasticache().send(
+        new DescribeUpdateActionsCommand({
+          ...of,
+          UpdateActionStatus: ['in-progress', 'stopping'],
+          ...after(marker),
+        }),
+      );
+      for (const { ReplicationGroupId, CacheClusterId } of page.UpdateActions ?? []) {
+        for (const id of [ReplicationGroupId, CacheClusterId]) if (id !== undefined) updating.add(id);
+      }
+      marker = page.Marker;
+    } while (marker !== undefined);
+  };
+  const calls: Promise<void>[] = [];
+  for (let i = 0; i < groups.length; i += UPDATES_OF) {
+    calls.push(read({ ReplicationGroupIds: groups.slice(i, i + UPDATES_OF) }));
+  }
+  for (let i = 0; i < clusters.length; i += UPDATES_OF) {
+    calls.push(read({ CacheClusterIds: clusters.slice(i, i + UPDATES_OF) }));
+  }
+  await Promise.all(calls);
   return updating;
 };
 
@@ -149,6 +182,12 @@ export const allowedScaleUp = async (
   of: { readonly ReplicationGroupId: string } | { readonly CacheClusterId: string },
 ): Promise<string[]> =>
   (await elasticache().send(new ListAllowedNodeTypeModificationsCommand(of))).ScaleUpModifications ?? [];
+
+/** Tags from ElastiCache itself, which answers only while the resource is available; `tagsOf` in tagging.ts always does. */
+export const tagsOfCache = async (arn: string): Promise<Record<string, string>> => {
+  const { TagList = [] } = await elasticache().send(new ListTagsForResourceCommand({ ResourceName: arn }));
+  return Object.fromEntries(TagList.map(({ Key = '', Value = '' }) => [Key, Value]));
+};
 
 /** Counts are of replicas, without the primary. Asynchronous; no downtime. */
 export const increaseReplicaCount = (input: IncreaseReplicaCountMessage) =>

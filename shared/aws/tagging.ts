@@ -6,15 +6,15 @@ export interface TaggedResource {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** Resources of a type (`kinesis:stream`) that carry a tag with a value; 100 a page. */
-export const resourcesTagged = async (type: string, key: string, value: string): Promise<TaggedResource[]> => {
+/** Resources of a type (`kinesis:stream`) that carry a tag, with this value or, where none is given, any; 100 a page. */
+export const resourcesTagged = async (type: string, key: string, value?: string): Promise<TaggedResource[]> => {
   const found: TaggedResource[] = [];
   let token: string | undefined;
   do {
     const page = await client(ResourceGroupsTaggingAPIClient).send(
       new GetResourcesCommand({
         ResourceTypeFilters: [type],
-        TagFilters: [{ Key: key, Values: [value] }],
+        TagFilters: [{ Key: key, ...(value !== undefined && { Values: [value] }) }],
         ResourcesPerPage: 100,
         ...(token !== undefined && { PaginationToken: token }),
       }),

@@ -60,12 +60,39 @@ export interface FollowUpEvent {
   readonly notBefore: number;
 }
 
+/** An operator asks what would be done about a resource now. */
+export interface ExplainEvent {
+  readonly kind: 'explain';
+  readonly at: number;
+  /** ARN. */
+  readonly resource: string;
+  /** As if an alarm had come, or the schedule. */
+  readonly as: 'alarm' | 'tick';
+}
+
 /** An ECS task changed; its notice of a Spot interruption is such an event, too. */
 export interface TaskStateChangeEvent {
   readonly kind: 'task-state-change';
   /** When it changed. */
   readonly at: number;
   readonly task: EcsTask;
+}
+
+/** What ECS tells of a service: that it found no capacity for a task, or that all is steady. */
+export interface ServiceActionEvent {
+  readonly kind: 'service-action';
+  readonly at: number;
+  /** Long form, with the cluster's name. */
+  readonly serviceArn: string;
+  readonly clusterArn: string;
+  /** SERVICE_TASK_PLACEMENT_FAILURE, SERVICE_STEADY_STATE, or what AWS adds one day. */
+  readonly name: string;
+  /** Names of the capacity providers concerned; empty where the service runs by launch type. */
+  readonly providers: readonly string[];
+  /** RESOURCE:FARGATE, RESOURCE:CPU... null: not said. */
+  readonly reason: string | null;
+  /** Epoch ms; may be days before the event. */
+  readonly createdAt: number | null;
 }
 
 /** Two minutes before EC2 takes a Spot instance; before it hibernates one, none. */
@@ -168,6 +195,16 @@ export interface SnapshotEvent {
   readonly sourceId: string | null;
 }
 
+/** Tags of a resource have changed; what they are now is read. */
+export interface TagChangeEvent {
+  readonly kind: 'tag-change';
+  readonly at: number;
+  /** ARN. */
+  readonly resource: string;
+  /** Keys that were added, changed or removed. */
+  readonly changed: readonly string[];
+}
+
 /** How a Run Command command fares on one instance. */
 export interface CommandInvocationEvent {
   readonly kind: 'command-invocation';
@@ -185,7 +222,9 @@ export type ReflexEvent =
   | AlarmEvent
   | TickEvent
   | FollowUpEvent
+  | ExplainEvent
   | TaskStateChangeEvent
+  | ServiceActionEvent
   | SpotInterruptionEvent
   | RebalanceRecommendationEvent
   | InstanceStateChangeEvent
@@ -193,7 +232,8 @@ export type ReflexEvent =
   | LaunchUnsuccessfulEvent
   | HealthEvent
   | SnapshotEvent
-  | CommandInvocationEvent;
+  | CommandInvocationEvent
+  | TagChangeEvent;
 
 /** The three outcomes of parsing, never confused. */
 export type Parsed =

@@ -9,14 +9,17 @@ import { parseSnapshotNotification } from './ebs-snapshot-notification.ts';
 import { parseRebalanceRecommendation } from './ec2-instance-rebalance-recommendation.ts';
 import { parseInstanceStateChange } from './ec2-instance-state-change.ts';
 import { parseInterruptionWarning } from './ec2-spot-instance-interruption-warning.ts';
+import { parseServiceAction } from './ecs-service-action.ts';
 import { parseTaskStateChange } from './ecs-task-state-change.ts';
 import type { Message } from './envelope.ts';
 import { BrokenMessage, type Parsed } from './event.ts';
 import { type Fields, isObject, kindOf } from './fields.ts';
 import { parseHealthEvent } from './health-event.ts';
+import { parseExplain } from './reflex-explain.ts';
 import { parseFollowUp } from './reflex-follow-up.ts';
 import { parseTick } from './reflex-tick.ts';
 import { parseCommandInvocation } from './ssm-command-invocation.ts';
+import { parseTagChange } from './tag-change-on-resource.ts';
 
 /** @throws BrokenMessage for a body of its kind that is not as it should be. */
 type Parser = (body: Fields, message: Message) => Parsed;
@@ -31,7 +34,13 @@ const kinds: ReadonlyMap<string, ReadonlyMap<string, Parser>> = new Map([
       ['CloudWatch Alarm Contributor State Change', notForUs('alarm-contributor-state-change')],
     ]),
   ],
-  ['aws.ecs', new Map<string, Parser>([['ECS Task State Change', parseTaskStateChange]])],
+  [
+    'aws.ecs',
+    new Map<string, Parser>([
+      ['ECS Task State Change', parseTaskStateChange],
+      ['ECS Service Action', parseServiceAction],
+    ]),
+  ],
   [
     'aws.ec2',
     new Map<string, Parser>([
@@ -57,11 +66,13 @@ const kinds: ReadonlyMap<string, ReadonlyMap<string, Parser>> = new Map([
       ['EC2 Command Status-change Notification', notForUs('command-of-many-instances')],
     ]),
   ],
+  ['aws.tag', new Map<string, Parser>([['Tag Change on Resource', parseTagChange]])],
   [
     'reflex',
     new Map<string, Parser>([
       ['Tick', parseTick],
       ['Follow-up', parseFollowUp],
+      ['Explain', parseExplain],
     ]),
   ],
 ]);

@@ -116,8 +116,8 @@ export function orphanOf({ lease, intent }: ResourceState, now: number): Intent 
 }
 
 /**
- * Removes this orphan, whose record the caller has written. The incident stays open and expects a new check at once; the caller's event
- * serves as that check. `superseded` where the orphan is gone or another took its place.
+ * Removes this orphan, whose record the caller has written. Its calls may have been made, so what it wanted remembered is. The incident
+ * stays open and expects a new check at once; the caller's event serves as that check. `superseded` where the orphan is gone or another took its place.
  */
 export function abandonIntent(
   state: ResourceState,
@@ -128,7 +128,8 @@ export function abandonIntent(
   if (orphanOf(state, now)?.recordId !== orphan.recordId || incident === undefined) {
     return { refusal: { reason: 'superseded' } };
   }
-  return { state: { ...rest, incident: awaiting(incident, 'intent-unresolved', now) } };
+  const expecting = { ...rest, incident: awaiting(incident, 'intent-unresolved', now) };
+  return { state: orphan.remember === undefined ? expecting : remember(expecting, orphan.remember) };
 }
 
 /** Looks again later: opens the incident where none is open, marks the occurrences, and expects the next check at `until`. */

@@ -29,6 +29,8 @@ export interface Intent {
   readonly reason: Reason;
   readonly why: string;
   readonly calls: readonly Call[];
+  /** What the function wants to find again once the calls were made, or may have been. */
+  readonly remember?: JsonObject;
   readonly owner: string;
   readonly fence: number;
 }
@@ -101,7 +103,7 @@ export interface TakeRequest {
   readonly factsAsOf: number;
   /** Opens this incident where none is open. */
   readonly incident: { readonly id: string; readonly cause: string };
-  readonly intent: Pick<Intent, 'recordId' | 'reason' | 'why' | 'calls'>;
+  readonly intent: Pick<Intent, 'recordId' | 'reason' | 'why' | 'calls' | 'remember'>;
 }
 
 /** How an act ended, for its incident. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { withCode, withoutUnknown, withProperty } from '../../../scripts/drill/deployable.ts';
+import { withCode, withoutUnknown, withProperty, withVariables } from '../../../scripts/drill/deployable.ts';
 import { parseTemplate, readTemplate, type Template, type Value } from '../../../scripts/template.ts';
 
 const template = (resources: string): Template => parseTemplate(`Resources:\n${resources}`);
@@ -157,5 +157,24 @@ describe('a template with a property of its own', () => {
 
   it('refuses a resource that is not there', () => {
     expect(() => withProperty(template('  A: { Type: AWS::SQS::Queue }'), 'B', 'C', 1, '')).toThrow('resource B');
+  });
+});
+
+describe('a template with more variables for a function', () => {
+  const fn = template(`
+  Fn:
+    Type: AWS::Serverless::Function
+    Properties: { Handler: index.handler, Environment: { Variables: { A: '1', B: '2' } } }`);
+
+  it('has them beside its own, and says which they are', () => {
+    const { template: deployed, difference } = withVariables(fn, 'Fn', { B: '3', C: '4' }, 'because');
+
+    expect(deployed.Resources.Fn?.Properties?.Environment).toEqual({ Variables: { A: '1', B: '3', C: '4' } });
+    expect(deployed.Resources.Fn?.Properties?.Handler).toBe('index.handler');
+    expect(difference).toEqual({ what: 'Fn: B, C', why: 'because' });
+  });
+
+  it('is not made of a function that there is not', () => {
+    expect(() => withVariables(fn, 'Other', {}, '')).toThrow('template.yaml has no resource Other');
   });
 });

@@ -9,6 +9,7 @@ const findings = (ok: boolean): Findings => ({
   event: 'an alarm',
   reaction: {
     arn: 'arn:aws:kinesis:us-east-1:123456789012:stream/drill-sns',
+    fn: 'reshard-kinesis',
     madeAt: 0,
     before: view,
     after: view,

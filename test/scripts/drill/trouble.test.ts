@@ -8,6 +8,7 @@ import {
   alarmNotification,
   movedBy,
   nodeAlarmEvent,
+  sampleEvent,
   spotInterruption,
   tick,
 } from '../../../scripts/drill/trouble.ts';
@@ -176,6 +177,19 @@ describe('a stream as it is shown', () => {
         { id: 'b', from: 0.5, to: 1 },
       ],
       closed: ['parent'],
+    });
+  });
+});
+
+describe('a sample about something else', () => {
+  it('is of this account, now, and names what it is told to', () => {
+    const names = { 'i-0b662ef9931388ba0': 'i-0123456789abcdef0' };
+
+    const payload = sampleEvent('aws.ec2.spot-interruption.terminate.json', names, now);
+
+    expect(understood(payload)).toMatchObject({
+      kind: 'event',
+      event: { kind: 'spot-interruption', account: '123456789012', instanceId: 'i-0123456789abcdef0', at: now },
     });
   });
 });

@@ -1,6 +1,7 @@
 import { type Edge, run } from '../../../scripts/ops/cli.ts';
 import { type DeployedFunction, type Stack, Stop } from '../../../scripts/ops/command.ts';
 import type { DeadLetter, DeadLetters } from '../../../scripts/ops/dead-letters.ts';
+import type { KeptVolume } from '../../../scripts/ops/volumes.ts';
 import { type Ledger, ledger, recordId } from '../../../shared/ledger/ledger.ts';
 import type { HistoryRecord, Mode } from '../../../shared/ledger/types.ts';
 import { account, at, region, streamArn } from '../../support/event-builders.ts';
@@ -36,6 +37,9 @@ export interface TerminalOptions {
   readonly width?: number;
   readonly env?: Edge['env'];
   readonly paint?: Edge['paint'];
+  /** What the deployed functions answer. */
+  readonly explain?: Stack['explain'];
+  readonly keptVolumes?: readonly KeptVolume[];
   /** The stack cannot be reached. */
   readonly unreachable?: unknown;
 }
@@ -48,6 +52,8 @@ export function terminal({
   width = 160,
   env = {},
   paint = (_, text) => text,
+  explain = async () => ({ outcomes: [], notForUs: {}, failures: [] }),
+  keptVolumes = [],
   unreachable,
 }: TerminalOptions = {}): Terminal {
   const own = ledger({ table: memoryTable(), clock: () => now });
@@ -58,6 +64,8 @@ export function terminal({
       if (deadLetters === undefined) throw new Stop('no queue', '');
       return deadLetters;
     },
+    explain,
+    keptVolumes: async () => keptVolumes,
   };
   const asked: string[] = [];
   let connections = 0;
