@@ -1,37 +1,41 @@
 /**
- * `node scripts/venv.ts [requirements file...]` prepares the project's own Python in .venv; nothing outside the checkout is touched.
+ * `node scripts/venv.ts [--in FOLDER] [requirements file...]` prepares the project's own Python, by default in .venv; nothing
+ * outside the checkout is touched.
  * A requirements file is installed once, and again when it changes.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..');
-const VENV = join(ROOT, '.venv');
 
 /** The versions that every package of the requirements files runs on. */
 const PYTHONS = { oldest: 10, newest: 14 } as const;
 
 /**
- * Makes sure that .venv holds these requirements files.
+ * Makes sure that the folder holds these requirements files.
  * @returns the folder of its executables (`ministack`, `cfn-lint`, `sam`...)
  * @throws Error that says what is missing and how to get it.
  */
-export const ensureVenv = async (files: readonly string[] = ['requirements.txt']): Promise<string> => {
-  const bin = join(VENV, 'bin');
+export const ensureVenv = async (
+  files: readonly string[] = ['requirements.txt'],
+  folder = '.venv',
+): Promise<string> => {
+  const venv = join(ROOT, folder);
+  const bin = join(venv, 'bin');
   const python = join(bin, 'python');
   if ((await minorVersion(python)) === undefined) {
-    rmSync(VENV, { recursive: true, force: true });
-    console.error('Making .venv');
-    await make(await findPython());
+    rmSync(venv, { recursive: true, force: true });
+    console.error(`Making ${folder}`);
+    await make(await findPython(), venv);
   }
   for (const file of files) {
     const wanted = readFileSync(join(ROOT, file), 'utf8');
-    const stamp = join(VENV, `.${file}.installed`);
+    const stamp = join(venv, `.${file}.installed`);
     if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) continue;
-    console.error(`Installing ${file} into .venv`);
+    console.error(`Installing ${file} into ${folder}`);
     await install(python, file);
     writeFileSync(stamp, wanted);
   }
@@ -58,9 +62,9 @@ const findPython = async (): Promise<string> => {
   );
 };
 
-const make = async (python: string): Promise<void> => {
-  await run(python, ['-m', 'venv', VENV]).catch((error: Failure) => {
-    rmSync(VENV, { recursive: true, force: true });
+const make = async (python: string, venv: string): Promise<void> => {
+  await run(python, ['-m', 'venv', venv]).catch((error: Failure) => {
+    rmSync(venv, { recursive: true, force: true });
     throw new Error(
       `${python} cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv.\n${said(error)}`,
     );
@@ -79,8 +83,11 @@ const said = ({ stdout = '', stderr = '', message }: Failure): string =>
   `${stdout}${stderr}`.trim().split('\n').slice(-5).join('\n') || message;
 
 if (import.meta.main) {
-  const files = process.argv.slice(2);
-  ensureVenv(files.length === 0 ? undefined : files).catch((error: Error) => {
+  const { values, positionals: files } = parseArgs({
+    allowPositionals: true,
+    options: { in: { type: 'string' } },
+  });
+  ensureVenv(files.length === 0 ? undefined : files, values.in).catch((error: Error) => {
     console.error(error.message);
     process.exitCode = 1;
   });
