@@ -215,6 +215,24 @@ describe('what wakes reshard-kinesis', () => {
   });
 });
 
+describe('what wakes tune-alarms', () => {
+  const pattern = props(template.Resources.TuneAlarmsTagRule?.Properties).EventPattern ?? null;
+  const sample = json('events/aws.tag.tag-change.kinesis.json');
+  const changed = (change: Props): Value => ({ ...sample, detail: { ...props(sample.detail), ...change } });
+
+  it('the rule lets a change of the opt-in, and of every tag that sets a level, in', () => {
+    expect(matches(pattern, sample)).toBe(true);
+    for (const tag of ['reflex:target-utilization', 'reflex:max-iterator-age', 'reflex:act-at']) {
+      expect(matches(pattern, changed({ 'changed-tag-keys': ['team', tag] })), tag).toBe(true);
+    }
+  });
+
+  it('the rule keeps other tags and other services out', () => {
+    expect(matches(pattern, changed({ 'changed-tag-keys': ['team'] }))).toBe(false);
+    expect(matches(pattern, changed({ service: 'ec2' }))).toBe(false);
+  });
+});
+
 /** EventBridge's matching, as far as this template uses it: lists of values, `exists`, `$or`, and lists of objects in the event. */
 const matches = (pattern: Value, event: Value): boolean =>
   Object.entries(props(pattern)).every(([key, wanted]) => {
