@@ -163,7 +163,8 @@ const moved = (c: Case, before: ResourceState, nextCheckAt: number, now: number)
 /** What the function wants to find again: of an act only where the calls were made, or may have been. */
 const memoryOf = ({ act, decision, dryRun }: Case) => {
   if (act !== undefined && (decision.kind === 'act' || decision.reason === 'act-unknown')) return act.remember;
-  return dryRun ? undefined : decision.remember;
+  if (dryRun) return decision.kind === 'act' ? decision.otherwise : undefined;
+  return decision.remember;
 };
 
 /** The calls were made and AWS took them: what comes next is to verify. */

@@ -40,6 +40,8 @@ export interface Act<C extends Call = Call> extends Explained {
   readonly spends?: readonly Spend[];
   /** The act needs at least this long since the last act on the same resource, ms. */
   readonly coolDownMs: number;
+  /** What to remember where the act is not made: in a dry run, or because a guard stops it. Absent: nothing new. */
+  readonly otherwise?: JsonObject;
   /** When to verify, ms from now; absent: the stack's FollowUpSeconds. */
   readonly followUpMs?: number;
   /** True where the previous step was known not to be the last: acting again is then no failed verification. */

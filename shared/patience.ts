@@ -35,6 +35,9 @@ export const patiently = async <T>(
   }
 };
 
+/** How the error begins of a call whose turn was too far off: nothing went wrong, it is made later. */
+export const NOT_MADE = 'not made: ';
+
 /**
  * A token bucket of our own, to keep within AWS's: a call is let through as soon as AWS would take it, in the order of asking.
  * AWS keeps one bucket an account and Region, so others may still empty it. One whose turn would come after epoch ms `until`
@@ -51,7 +54,7 @@ export const paced = (
     tokens = Math.min(burst, tokens + ((now - at) / 1_000) * perSecond);
     at = now;
     const wait = Math.max(0, ((1 - tokens) / perSecond) * 1_000);
-    if (now + wait > until) throw new Error(`not made: AWS takes ${perSecond} a second, and its turn was too far off`);
+    if (now + wait > until) throw new Error(`${NOT_MADE}AWS takes ${perSecond} a second, and its turn was too far off`);
     tokens -= 1;
     if (wait > 0) await sleep(wait);
   };

@@ -145,6 +145,7 @@ export const reasons = {
   'instance-gone': 'EC2 does not show the instance any more.',
   'logs-armed': 'The log volumes are kept and tagged, and the instance is expected to live on.',
   // save-spot-logs: why a person must look
+  'logs-unrecoverable': 'The host is gone with its logs: no volume of it was kept, and it has not shipped them.',
   'volume-not-kept': 'A log volume would be deleted with its instance, and repeated tries to change that failed.',
 
   // resume-fargate: why it acts
@@ -223,7 +224,7 @@ export const reasons = {
   // restore-capacity, groups: why it waits
   'fallback-in-force': 'The on-demand base is raised; it goes back when Spot has been quiet for half an hour.',
   // restore-capacity, groups: why it leaves the group alone
-  'pools-hold': 'No Spot pool of the group is depleted.',
+  'pools-hold': 'No Spot pool of the group is depleted, or the group has all it wants in spite of it.',
   'on-demand-already': 'The group replaces what Spot loses on demand by itself.',
   'group-gone': 'The Auto Scaling group does not exist any more, or is being deleted.',
   // restore-capacity, groups: why a person must look

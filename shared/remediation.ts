@@ -340,7 +340,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     };
     const stop = restrain(context);
     if (stop !== undefined) {
-      c.decision = stop;
+      c.decision = decided.otherwise === undefined ? stop : { ...stop, remember: decided.otherwise };
       return;
     }
     if (c.mode === 'dry-run') {

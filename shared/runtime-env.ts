@@ -3,9 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { client } from './aws/client.ts';
 import { dynamoTable } from './aws/dynamodb.ts';
-import { publish } from './aws/sns.ts';
 import { sendBatch } from './aws/sqs.ts';
-import { calendarState } from './aws/ssm.ts';
 import { ledger } from './ledger/ledger.ts';
 import type { Runtime } from './runtime.ts';
 import { fromEnv, type Kind, oneOf, orWord, SettingError, wholeNumber } from './settings.ts';
@@ -30,7 +28,8 @@ const settings = {
 const pause = (repetition: number): Promise<void> => setTimeout(Math.random() * 50 * 2 ** repetition);
 
 /**
- * The production runtime of a function (folder name).
+ * The production runtime of a function (folder name). Few stacks name a calendar, and few invocations tell anybody: the clients for
+ * it are loaded when first used, and cost the others no cold start.
  * @throws SettingError at init, naming the variable and what is allowed.
  */
 export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env): Runtime => {
@@ -49,9 +48,10 @@ export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env)
     followUpMs: stack.followUpSeconds * 1_000,
     stormLimit: stack.stormLimit,
     ledger: ledger({ table: dynamoTable(client(DynamoDBClient), stack.ledgerTable, pause), clock }),
-    calendar: calendar === null ? null : () => calendarState(calendar),
+    calendar: calendar === null ? null : async () => (await import('./aws/ssm-calendar.ts')).calendarState(calendar),
     enqueue: (messages) => sendBatch(stack.inboxUrl, messages),
     notify: async (record, nextCheckAt) => {
+      const { publish } = await import('./aws/sns.ts');
       await notify((notification) => publish(topic, notification), log, record, {
         version: env.REFLEX_VERSION || 'development',
         region,

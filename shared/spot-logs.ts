@@ -173,6 +173,8 @@ export interface Rescued {
   /** Regular files that are in S3 now, and their bytes. */
   readonly files: number;
   readonly bytes: number;
+  /** Their lines, for the metrics. */
+  readonly lines?: number | undefined;
   /** Regular files that are not. */
   readonly filesFailed: number;
   /** Sockets, pipes, devices, links: what S3 cannot hold. */
@@ -185,6 +187,7 @@ const rescued = object({
   at: time,
   files: count,
   bytes: count,
+  lines: v.optional(count),
   filesFailed: count,
   filesSkipped: count,
 });

@@ -27,7 +27,7 @@ export const inSwarms = (runtime: Runtime, subjectOf: (record: HistoryRecord) =>
     const name = `${about} ${key}`;
     const last = told.get(name);
     const toldHere = last !== undefined && now - last < againMs;
-    if (toldHere && quietMs === undefined) return false;
+    if (toldHere && (quietMs === undefined || now === last)) return false;
     told.set(name, now);
     try {
       let news = false;
@@ -37,7 +37,7 @@ export const inSwarms = (runtime: Runtime, subjectOf: (record: HistoryRecord) =>
           ? { state: states.noteNotified(state, key, now) }
           : { refusal: 'told' as const };
       });
-      return news;
+      return news && !toldHere;
     } catch (error) {
       runtime.log.error('the ledger does not know that this was told', error, { resource: about });
       return !toldHere;

@@ -116,8 +116,9 @@ export const standaloneClusters = async (): Promise<Set<string>> => {
         ...after(marker),
       }),
     );
-    for (const { CacheClusterId, Engine } of CacheClusters) {
-      if (CacheClusterId !== undefined && Engine !== 'memcached') found.add(CacheClusterId);
+    for (const { CacheClusterId, ReplicationGroupId, Engine } of CacheClusters) {
+      // Emulators know no ShowCacheClustersNotInReplicationGroups.
+      if (CacheClusterId !== undefined && !ReplicationGroupId && Engine !== 'memcached') found.add(CacheClusterId);
     }
     marker = Marker;
   } while (marker !== undefined);

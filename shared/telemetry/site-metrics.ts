@@ -3,12 +3,13 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 /** What a check of a site counts beside outcomes. Namespace `Reflex`, dimensions function and site: three paid metrics a site. */
 export interface SiteMeter {
   /**
-   * `SiteUp` (1: it answered with a 2xx status; 0), `SiteLatency` (ms, only of an answer) and `CertificateDaysLeft` (only where a
+   * `SiteUp` (1: nothing is wrong with it; 0), `SiteLatency` (ms, only of an answer) and `CertificateDaysLeft` (only where a
    * certificate was seen). `now`: epoch ms.
    */
   checked(
     site: string,
     answer: {
+      readonly well: boolean;
       readonly status: number | null;
       readonly latencyMs: number;
       readonly certificateExpiresAt: number | null;
@@ -24,11 +25,11 @@ const LONGEST = 1_024;
 /** `POWERTOOLS_METRICS_DISABLED=true` silences it. */
 export function siteMetricsFromEnv(fn: string): SiteMeter {
   return {
-    checked: (site, { status, latencyMs, certificateExpiresAt }, now) => {
+    checked: (site, { well, status, latencyMs, certificateExpiresAt }, now) => {
       const metrics = new Metrics({ namespace: 'Reflex' });
       metrics.clearDefaultDimensions();
       metrics.setDefaultDimensions({ function: fn, site: site.slice(0, LONGEST) });
-      metrics.addMetric('SiteUp', MetricUnit.Count, status !== null && status >= 200 && status <= 299 ? 1 : 0);
+      metrics.addMetric('SiteUp', MetricUnit.Count, well ? 1 : 0);
       if (status !== null) metrics.addMetric('SiteLatency', MetricUnit.Milliseconds, latencyMs);
       if (certificateExpiresAt !== null) {
         metrics.addMetric('CertificateDaysLeft', MetricUnit.NoUnit, (certificateExpiresAt - now) / DAY);

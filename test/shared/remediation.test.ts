@@ -15,7 +15,16 @@ import {
   streamArn,
   tick,
 } from '../support/event-builders.ts';
-import { enabled, type Instance, instance, mend, thing, workshop } from '../support/fake-function.ts';
+import {
+  enabled,
+  type Instance,
+  instance,
+  mend,
+  type ThingFacts,
+  type ThingSituation,
+  thing,
+  workshop,
+} from '../support/fake-function.ts';
 import { inboxBodies, inboxSettings, pump, storedRecords, storedState } from '../support/fake-runtime.ts';
 
 const minute = 60_000;
@@ -396,6 +405,40 @@ describe('a dry run', () => {
     );
     expect(dry.runtime.measured).toContainEqual(['outcome', 'fake', 'act', 'scale-up', true]);
     expect(dry.runtime.calls).not.toContain('table.mark');
+  });
+
+  it('shows the plan of a function that reads the rest later to its end, and reads it in a dry run only', async () => {
+    let foreseen = 0;
+    const foresee = async (facts: readonly ThingFacts[]) => {
+      foreseen += facts.length;
+      return facts.map((each) => ({ ...each, trouble: 2 }));
+    };
+    const decide = (situation: ThingSituation) => {
+      const once = mend(situation);
+      return once.kind === 'act' ? { ...once, calls: Array(situation.trouble).fill(once.calls[0]) } : once;
+    };
+    const dry = instance({ stackMode: 'dry-run', decide, foresee });
+    const wet = instance({ stackMode: 'on', decide, foresee });
+
+    const [planned, done] = [await onAlarm(dry), await onAlarm(wet)];
+
+    expect(planned.outcomes[0]?.actions).toHaveLength(2);
+    expect(storedRecords(dry.world)[0]?.actions).toHaveLength(2);
+    expect(done.outcomes[0]?.actions).toHaveLength(1);
+    expect(foreseen).toBe(1);
+  });
+
+  it('shows how the plan begins where the rest cannot be read', async () => {
+    const dry = instance({
+      stackMode: 'dry-run',
+      foresee: async () => {
+        throw new Error('throttled');
+      },
+    });
+
+    const planned = await onAlarm(dry);
+
+    expect(planned.outcomes).toMatchObject([{ decision: 'act', dryRun: true, actions: [{ call: 'Mend' }] }]);
   });
 
   it('tells each occurrence once', async () => {

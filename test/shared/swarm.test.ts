@@ -87,3 +87,40 @@ describe('in swarms', () => {
     expect(runtime.errors).toHaveLength(1);
   });
 });
+
+describe('a subject that is told when it comes again after a quiet time', () => {
+  const QUIET = 30 * 60_000;
+  const storm = (options: FakeOptions) => {
+    const runtime = fakeRuntime(options);
+    const quiet = inSwarms(runtime, () => ({ about, key: 'storm', quietMs: QUIET }));
+    return { quiet, told: () => runtime.world.told.map(({ record }) => record.resource) };
+  };
+
+  it('is not told while it goes on, however long, and told again when it was quiet', async () => {
+    const world = fakeWorld();
+    const { quiet, told } = storm({ world });
+
+    for (let i = 0; i < 20; i++) {
+      await quiet.notify(record(`first-${i}`), null);
+      world.now += QUIET - 1;
+    }
+    world.now += 1;
+    await quiet.notify(record('second'), null);
+
+    expect(told()).toEqual(['first-0', 'second']);
+  });
+
+  it('is told once by many at once, and a process that starts meanwhile knows of it', async () => {
+    const world = fakeWorld();
+    const one = storm({ world });
+
+    await Promise.all(['a', 'b', 'c'].map((resource) => one.quiet.notify(record(resource), null)));
+    world.now += QUIET - 1;
+    const two = storm({ world });
+    await two.quiet.notify(record('d'), null);
+    world.now += QUIET - 1;
+    await storm({ world }).quiet.notify(record('e'), null);
+
+    expect(two.told()).toEqual(['a']);
+  });
+});

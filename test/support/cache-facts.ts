@@ -93,6 +93,7 @@ export const group = (nodes: readonly CacheNode[], { remembered = {}, ...options
     id: 'orders',
     tags: { 'reflex:enabled': 'true' },
     engine: 'redis',
+    engineVersion: '7.1.0',
     status: 'available',
     clusterMode: ids.length > 1 ? 'enabled' : 'disabled',
     nodeType: 'cache.r7g.xlarge',

@@ -254,6 +254,22 @@ export function tick(scope?: 'all' | 'incidents') {
   return { source: 'reflex', 'detail-type': 'Tick', ...(scope && { detail: { scope } }) };
 }
 
+/** EventBridge `Tag Change on Resource`. */
+export function tagChange(resource: string, changed: readonly string[], tags: Readonly<Record<string, string>> = {}) {
+  const [, , service, , , type = ''] = resource.split(':');
+  return {
+    version: '0',
+    id: 'bddcf1d6-0251-35a1-aab0-adc1fb47c11c',
+    'detail-type': 'Tag Change on Resource',
+    source: 'aws.tag',
+    account,
+    time: `${new Date(at).toISOString().slice(0, 19)}Z`,
+    region,
+    resources: [resource],
+    detail: { 'changed-tag-keys': changed, service, 'resource-type': type.split('/')[0], version: 3, tags },
+  };
+}
+
 /** Reflex's own delayed message. */
 export function followUp(options: Partial<Omit<FollowUpEvent, 'kind'>> = {}) {
   const detail = {

@@ -46,6 +46,7 @@ export const rescuer = (
   const meter: RescueMeter = {
     kept: (value) => void measured.push({ name: 'kept', value }),
     shipped: (value) => void measured.push({ name: 'shipped', value }),
+    unrecoverable: (directories) => void measured.push({ name: 'unrecoverable', value: { directories } }),
   };
   const patience = {
     clock: () => world.now,

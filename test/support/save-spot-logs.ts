@@ -13,7 +13,7 @@ export const saverEnv = {
 } as const;
 
 /** As the template sets them on the inbox. */
-const HIDDEN_MS = 35_000;
+export const HIDDEN_MS = 35_000;
 const RECEIVES_AT_MOST = 5;
 
 /** save-spot-logs on a ledger in memory and a fleet on loopback, wired as its handler is. Waiting moves the clock. */
@@ -34,7 +34,10 @@ export const saverOn = ({
   const patience = {
     clock: () => world.now,
     sleep: async (ms: number) => {
-      world.now += Math.max(1, ms);
+      const end = world.now + Math.max(1, ms);
+      await Promise.resolve();
+      // Others may have slept meanwhile.
+      world.now = Math.max(world.now, end);
     },
     random: () => 0.5,
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { calendarState } from '../../../shared/aws/ssm.ts';
+import { calendarState } from '../../../shared/aws/ssm-calendar.ts';
 import { useFakeAws } from '../../support/fake-aws/use-fake-aws.ts';
 
 const fake = await useFakeAws();

@@ -441,6 +441,16 @@ describe('orphanOf and abandonIntent', () => {
     });
   });
 
+  it('remember what the act wanted remembered, because its calls may have been made', () => {
+    const remembered = { change: 'one shard more' };
+    const state = { ...acting, remembered: { change: 'none' }, intent: { ...intent, remember: remembered } };
+
+    expect(abandonIntent(state, state.intent, lease.until)).toMatchObject({ state: { remembered } });
+    expect(abandonIntent({ ...state, intent }, intent, lease.until)).toMatchObject({
+      state: { remembered: { change: 'none' } },
+    });
+  });
+
   it.each([
     ['a living lease', acting, intent, lease.until - 1],
     ['an orphan that is gone', { ...nothing, incident }, intent, lease.until],

@@ -1,4 +1,4 @@
-import { AwsError, type Clock, fromToken, type Service, toToken } from './service.ts';
+import { AwsError, account, type Clock, fromToken, region, type Service, tokenBucket, toToken } from './service.ts';
 
 const MINUTE = 60_000;
 const QUERIES = 500;
@@ -59,6 +59,9 @@ export const fakeCloudwatch = (clock: Clock, { delayMs = 0 } = {}) => {
   const metrics = new Map<string, Map<number, number>>();
   const alarms: FakeAlarm[] = [];
   const unreadable = new Map<string, string>();
+  const tags = new Map<string, Readonly<Record<string, string>>>();
+  const putting = tokenBucket(clock, 3);
+  const settings = { alarmsAtMost: Number.POSITIVE_INFINITY };
 
   const points = ({ MetricStat: { Metric, Period, Stat } }: Query, start: number, end: number) => {
     const statistic = statistics[Stat];
@@ -116,12 +119,65 @@ export const fakeCloudwatch = (clock: Clock, { delayMs = 0 } = {}) => {
           CompositeAlarms: ofType('CompositeAlarm', true).slice(0, MaxRecords),
         };
       },
+
+      PutMetricAlarm: ({ Tags = [], ...alarm }: PutMetricAlarmInput) => {
+        putting(() => new AwsError('Throttling', 'Rate exceeded'));
+        validateAlarm(alarm);
+        const AlarmArn = `arn:aws:cloudwatch:${region}:${account}:alarm:${alarm.AlarmName}`;
+        const index = alarms.findIndex(({ AlarmName }) => AlarmName === alarm.AlarmName);
+        const former = alarms[index];
+        if (former === undefined) {
+          if (alarms.length >= settings.alarmsAtMost) {
+            throw new AwsError('LimitExceeded', 'The quota for alarms for this customer has already been reached.');
+          }
+          // Tags of an alarm that exists stay as they are.
+          tags.set(AlarmArn, Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value])));
+        }
+        const made: FakeAlarm = {
+          ActionsEnabled: true,
+          OKActions: [],
+          AlarmActions: [],
+          InsufficientDataActions: [],
+          Dimensions: [],
+          ...alarm,
+          AlarmArn,
+          AlarmConfigurationUpdatedTimestamp: clock() / SECOND_MS,
+          StateValue: former?.StateValue ?? 'INSUFFICIENT_DATA',
+          StateReason: former?.StateReason ?? 'Unchecked: Initial alarm creation',
+          StateUpdatedTimestamp: former?.StateUpdatedTimestamp ?? clock() / SECOND_MS,
+        };
+        if (former === undefined) alarms.push(made);
+        else alarms[index] = made;
+        return {};
+      },
+
+      DeleteAlarms: ({ AlarmNames }: { AlarmNames: readonly string[] }) => {
+        const missing = AlarmNames.filter((name) => !alarms.some(({ AlarmName }) => AlarmName === name));
+        if (missing.length > 0 || AlarmNames.length > 100) throw new AwsError('ResourceNotFound', String(missing), 404);
+        for (const name of AlarmNames) {
+          const index = alarms.findIndex(({ AlarmName }) => AlarmName === name);
+          tags.delete(alarms[index]?.AlarmArn ?? '');
+          alarms.splice(index, 1);
+        }
+        return {};
+      },
+
+      ListTagsForResource: ({ ResourceARN }: { ResourceARN: string }) => {
+        if (!alarms.some(({ AlarmArn }) => AlarmArn === ResourceARN)) {
+          throw new AwsError('ResourceNotFoundException', `${ResourceARN} does not exist`, 404);
+        }
+        return { Tags: Object.entries(tags.get(ResourceARN) ?? {}).map(([Key, Value]) => ({ Key, Value })) };
+      },
     },
   };
 
   return {
     service,
     alarms,
+    settings,
+    /** By alarm ARN; set it as a person would. */
+    tags,
+    tagged: () => [...tags].map(([arn, of]) => ({ arn, tags: of })),
     /** Sets the value of one minute (its start, epoch ms). */
     publish: ({ namespace, name, dimensions }: MetricName, at: number, value: number): void => {
       const metric = key(namespace, name, Object.entries(dimensions));
@@ -134,6 +190,37 @@ export const fakeCloudwatch = (clock: Clock, { delayMs = 0 } = {}) => {
       unreadable.set(name, status);
     },
   };
+};
+
+interface PutMetricAlarmInput {
+  readonly AlarmName: string;
+  readonly MetricName?: string;
+  readonly Dimensions?: readonly unknown[];
+  readonly EvaluationPeriods?: number;
+  readonly DatapointsToAlarm?: number;
+  readonly ComparisonOperator?: string;
+  readonly Metrics?: readonly { readonly Id: string; readonly MetricStat?: object; readonly ReturnData?: boolean }[];
+  readonly Tags?: readonly { readonly Key: string; readonly Value: string }[];
+  readonly [field: string]: unknown;
+}
+
+const READ_ONLY = /^(AlarmArn|AlarmConfigurationUpdatedTimestamp|EvaluationState|State.*)$/;
+
+const validateAlarm = (alarm: PutMetricAlarmInput): void => {
+  const { AlarmName, Metrics, MetricName, Dimensions, EvaluationPeriods = 0, DatapointsToAlarm = 1 } = alarm;
+  const wrong = (what: string) => new AwsError('ValidationError', what);
+  const unknown = Object.keys(alarm).find((field) => READ_ONLY.test(field));
+  if (unknown !== undefined) throw wrong(`${unknown} is no parameter of PutMetricAlarm`);
+  if (AlarmName.length === 0 || AlarmName.length > 255) throw wrong('AlarmName: 1 to 255 characters');
+  if (EvaluationPeriods < 1 || DatapointsToAlarm > EvaluationPeriods)
+    throw wrong('DatapointsToAlarm > EvaluationPeriods');
+  if ((Metrics === undefined) === (MetricName === undefined)) throw wrong('either Metrics or MetricName');
+  if (Metrics === undefined) return;
+  if (Dimensions !== undefined) throw wrong('Dimensions cannot be set together with Metrics');
+  if (Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length > 10) throw wrong('at most 10 metrics');
+  if (Metrics.filter(({ ReturnData = true }) => ReturnData).length !== 1)
+    throw wrong('exactly one row with ReturnData');
+  if (Metrics.some(({ Id }) => !/^[a-z]\w*$/.test(Id))) throw wrong('Id: a lower-case letter first');
 };
 
 export type FakeCloudwatch = ReturnType<typeof fakeCloudwatch>;

@@ -22,10 +22,25 @@ export const fakeEcs = (clock: () => number) => {
   const definitionCalls = bucket(clock, 50, 20);
   const definitionTags = new Map<string, Readonly<Record<string, string>>>();
   const runCalls = bucket(clock, 20, 20);
+  const updateCalls = bucket(clock, 50, 5);
+  const clusterCalls = bucket(clock, 50, 20);
+  const clusters = new Map<string, readonly string[]>();
+  let deployed = 0;
   /** Token -> what was asked with it, and what was answered. */
   const runs = new Map<string, { readonly asked: string; readonly answer: RunAnswer }>();
   const shortage = new Map<string, Shortage>();
   let ran = 0;
+
+  /** What ECS shows while a forced deployment replaces the one before. */
+  const deployments = ({ deployments: before = [] }: Fields): Fields[] => [
+    {
+      id: `ecs-svc/${(++deployed).toString().padStart(19, '0')}`,
+      status: 'PRIMARY',
+      rolloutState: 'IN_PROGRESS',
+      createdAt: clock() / 1_000,
+    },
+    ...(before as readonly Fields[]).map((one) => ({ ...one, status: 'ACTIVE' })),
+  ];
 
   const runTask = (input: RunInput): RunAnswer => {
     const provider = input.capacityProviderStrategy?.[0]?.capacityProvider;
@@ -85,6 +100,40 @@ export const fakeEcs = (clock: () => number) => {
       const { items, failures } = found(input.services, input.cluster, 'service', services);
       const withTags = input.include?.includes('TAGS') ?? false;
       return { services: items.map(({ tags, ...rest }) => (withTags ? { ...rest, tags } : rest)), failures };
+    },
+
+    DescribeClusters: (input: { clusters: string[] }) => {
+      clusterCalls();
+      return {
+        clusters: input.clusters.map((cluster) => ({
+          clusterArn: `arn:aws:ecs:${region}:${account}:cluster/${clusterName(cluster)}`,
+          clusterName: clusterName(cluster),
+          status: 'ACTIVE',
+          capacityProviders: clusters.get(clusterName(cluster)) ?? ['FARGATE', 'FARGATE_SPOT'],
+        })),
+        failures: [],
+      };
+    },
+
+    // A changed strategy needs a forced deployment, which replaces every task; a desired count alone starts none.
+    UpdateService: (input: UpdateInput) => {
+      updateCalls();
+      const key = `${clusterName(input.cluster)}/${lastPart(input.service)}`;
+      const before = services.get(key);
+      if (before === undefined) throw new AwsError('ServiceNotFoundException', 'Service not found.');
+      if (before.status !== 'ACTIVE') throw new AwsError('ServiceNotActiveException', 'Service was not ACTIVE.');
+      const wrong = wrongUpdate(input, before, clusters.get(clusterName(input.cluster)));
+      if (wrong !== undefined) throw new AwsError('InvalidParameterException', wrong);
+      const after: Fields = {
+        ...before,
+        ...(input.desiredCount !== undefined && { desiredCount: input.desiredCount }),
+        ...(input.capacityProviderStrategy !== undefined && {
+          capacityProviderStrategy: input.capacityProviderStrategy.map((row) => ({ base: 0, weight: 0, ...row })),
+        }),
+        ...(input.forceNewDeployment === true && { deployments: deployments(before) }),
+      };
+      services.set(key, after);
+      return { service: after };
     },
 
     DescribeTasks: (input: { cluster: string; tasks: string[]; include?: string[] }) => {
@@ -156,9 +205,46 @@ export const fakeEcs = (clock: () => number) => {
         ],
         loadBalancers: [],
         serviceRegistries: [],
+        deployments: [
+          { id: 'ecs-svc/0548903365926546085', status: 'PRIMARY', rolloutState: 'COMPLETED', createdAt: 1_700_000_000 },
+        ],
         ...options,
         tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
       });
+    },
+    /** What becomes of a service of cluster `prod`, as DescribeServices shows it: times are epoch seconds. */
+    changeService: (name: string, fields: Fields): void =>
+      void services.set(`prod/${name}`, { ...services.get(`prod/${name}`), ...fields }),
+    removeService: (name: string): void => void services.delete(`prod/${name}`),
+    getService: (name: string): Fields => services.get(`prod/${name}`) ?? {},
+    /** Capacity providers of a cluster; both of Fargate's, unless said otherwise. */
+    setProviders: (cluster: string, providers: readonly string[]): void => void clusters.set(cluster, providers),
+    /** What the Tagging API knows of. */
+    tagged: () =>
+      [...services.values()].map(({ serviceArn: arn, tags }) => ({
+        arn: String(arn),
+        tags: Object.fromEntries((tags as { key: string; value: string }[]).map(({ key, value }) => [key, value])),
+      })),
+    /**
+     * The scheduler at work: as many Spot tasks run as `spot` has room for, as many on-demand ones as `onDemand`, service by service;
+     * a deployment is through as soon as all its tasks run, and until then the tasks of the one before run on.
+     */
+    place: ({ spot, onDemand = 1_000_000 }: { readonly spot: number; readonly onDemand?: number }): void => {
+      let room = { FARGATE_SPOT: spot, FARGATE: onDemand } as Record<string, number>;
+      for (const [key, service] of services) {
+        const { desired, shares } = sharesOf(service);
+        const placed = Object.entries(shares).map(([name, n]) => [name, Math.min(n, room[name] ?? 0)] as const);
+        room = { ...room, ...Object.fromEntries(placed.map(([name, n]) => [name, (room[name] ?? 0) - n])) };
+        const running = placed.reduce((sum, [, n]) => sum + n, 0);
+        const [primary, ...replaced] = (service.deployments ?? []) as readonly Fields[];
+        const through = running >= desired;
+        services.set(key, {
+          ...service,
+          runningCount: replaced.length > 0 && !through ? Math.max(running, Number(service.runningCount)) : running,
+          pendingCount: 0,
+          ...(primary !== undefined && through && { deployments: [{ ...primary, rolloutState: 'COMPLETED' }] }),
+        });
+      }
     },
     /** A task by an event's detail, as DescribeTasks shows it. */
     addTask: (detail: Fields): void => {
@@ -183,6 +269,71 @@ export const fakeEcs = (clock: () => number) => {
 };
 
 type Shortage = 'failure' | 'thrown' | 'accepted';
+
+interface StrategyRow {
+  readonly capacityProvider: string;
+  readonly base?: number;
+  readonly weight?: number;
+}
+
+interface UpdateInput {
+  readonly cluster?: string;
+  readonly service: string;
+  readonly desiredCount?: number;
+  readonly capacityProviderStrategy?: readonly StrategyRow[];
+  readonly forceNewDeployment?: boolean;
+}
+
+const strategyKey = (rows: readonly StrategyRow[] = []): string =>
+  rows.map(({ capacityProvider, base = 0, weight = 0 }) => `${capacityProvider} ${base} ${weight}`).join();
+
+/** What ECS finds wrong with the parameters of UpdateService, in its words or near them. */
+const wrongUpdate = (
+  { capacityProviderStrategy: rows, forceNewDeployment = false, desiredCount = 0 }: UpdateInput,
+  service: Fields,
+  providers: readonly string[] = ['FARGATE', 'FARGATE_SPOT'],
+): string | undefined => {
+  const { type = 'ECS' } = (service.deploymentController ?? {}) as { type?: string };
+  if (desiredCount < 0) return 'The desired count must not be negative.';
+  if (type !== 'ECS' && forceNewDeployment) {
+    return `Cannot force a new deployment on services with a ${type} deployment controller.`;
+  }
+  if (rows === undefined) return undefined;
+  if (type !== 'ECS') {
+    return `Unable to update capacity provider strategy on services with a ${type} deployment controller.`;
+  }
+  const changed = strategyKey(rows) !== strategyKey(service.capacityProviderStrategy as readonly StrategyRow[]);
+  if (changed && !forceNewDeployment) {
+    return 'When switching from launch type to capacity provider strategy on an existing service, or making a change to a capacity provider strategy on a service that is already using one, you must force a new deployment.';
+  }
+  if (rows.some(({ capacityProvider }) => !providers.includes(capacityProvider))) {
+    return 'The specified capacity provider strategy contains a capacity provider that is not associated with the cluster.';
+  }
+  if (rows.filter(({ base = 0 }) => base > 0).length > 1) return 'Only one capacity provider can have a base.';
+  if (rows.every(({ weight = 0 }) => weight === 0)) {
+    return 'At least one capacity provider must have a weight above 0.';
+  }
+  return undefined;
+};
+
+/** How many of a service's tasks each provider shall run: the base first, then by weight, rounded down but for the last; weight 0 places none. */
+const sharesOf = (service: Fields): { readonly desired: number; readonly shares: Record<string, number> } => {
+  const desired = Number(service.desiredCount);
+  const rows = (service.capacityProviderStrategy ?? []) as readonly StrategyRow[];
+  if (rows.length === 0) return { desired, shares: { FARGATE: desired } };
+  const based = rows.map(({ base = 0, weight = 0 }) => (weight > 0 ? Math.min(desired, base) : 0));
+  const rest = desired - based.reduce((sum, n) => sum + n, 0);
+  const weighty = rows.filter(({ weight = 0 }) => weight > 0);
+  const total = weighty.reduce((sum, { weight = 0 }) => sum + weight, 0);
+  let left = rest;
+  const shares = rows.map((row, i) => {
+    const { weight = 0 } = row;
+    const part = row === weighty.at(-1) ? left : Math.floor((rest * weight) / (total || 1));
+    left -= weight > 0 ? part : 0;
+    return [row.capacityProvider, (based[i] ?? 0) + (weight > 0 ? part : 0)] as const;
+  });
+  return { desired, shares: Object.fromEntries(shares) };
+};
 
 interface RunInput {
   readonly cluster?: string;

@@ -21,6 +21,9 @@ export interface FakeGroup {
   readonly clusterMode: 'enabled' | 'disabled' | 'compatible';
   nodeType: string;
   readonly engine: string;
+  readonly engineVersion: string;
+  /** Without cluster mode AWS tells the roles, but not of a member it has just made. */
+  readonly tellsRoles: boolean;
   readonly failover: boolean;
   tags: Record<string, string>;
   readonly shards: FakeNodeGroup[];
@@ -48,6 +51,7 @@ export interface FakeCluster {
   readonly engine: string;
   tags: Record<string, string>;
   scaleUp: string[];
+  updating: boolean;
 }
 
 export interface FakeServerless {
@@ -154,6 +158,19 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
   };
 
   const operations: Service['operations'] = {
+    ListTagsForResource: (input: Input) => {
+      const { status, tags } = find(String(input.ResourceName).split(':').at(-1));
+      if (status !== 'available') {
+        throw new AwsError('InvalidReplicationGroupState', 'Replication group must be in available state.');
+      }
+      return {
+        TagList: new Items(
+          'Tag',
+          Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+        ),
+      };
+    },
+
     DescribeReplicationGroups: (input: Input) => {
       if (input.ReplicationGroupId !== undefined) {
         return { ReplicationGroups: new Items('ReplicationGroup', [groupXml(find(input.ReplicationGroupId))]) };
@@ -173,7 +190,7 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
             CacheClusterStatus: group.status,
             CacheNodeType: group.nodeType,
             Engine: group.engine,
-            EngineVersion: '7.1.0',
+            EngineVersion: group.engineVersion,
             NumCacheNodes: 1,
             PreferredMaintenanceWindow: group.maintenanceWindow,
             PendingModifiedValues:
@@ -194,8 +211,8 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
         PendingModifiedValues: {},
         SnapshotRetentionLimit: 0,
       }));
-      const all = [...members, ...alone];
-      const { CacheClusterId } = input;
+      const { CacheClusterId, ShowCacheClustersNotInReplicationGroups: onlyAlone } = input;
+      const all = onlyAlone === 'true' ? alone : [...members, ...alone];
       if (CacheClusterId === undefined) {
         return paged(all, input, (some) => ({ CacheClusters: new Items('CacheCluster', some) }));
       }
@@ -211,14 +228,20 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
     },
 
     DescribeUpdateActions: (input: Input) => {
-      const asked = numbered(input, 'ReplicationGroupIds.member').map(String);
+      const ofGroups = numbered(input, 'ReplicationGroupIds.member').map(String);
+      const ofClusters = numbered(input, 'CacheClusterIds.member').map(String);
+      if (ofGroups.length > 20 || ofClusters.length > 20) {
+        throw new AwsError('InvalidParameterValue', 'At most 20 ids of a kind.');
+      }
+      const updating = <T extends { readonly id: string; readonly updating: boolean }>(
+        all: ReadonlyMap<string, T>,
+        asked: readonly string[],
+      ) => [...all.values()].filter((one) => one.updating && asked.includes(one.id)).map(({ id }) => id);
       return {
-        UpdateActions: new Items(
-          'UpdateAction',
-          [...groups.values()]
-            .filter(({ id, updating }) => updating && asked.includes(id))
-            .map(({ id }) => ({ ReplicationGroupId: id, UpdateActionStatus: 'in-progress' })),
-        ),
+        UpdateActions: new Items('UpdateAction', [
+          ...updating(groups, ofGroups).map((id) => ({ ReplicationGroupId: id, UpdateActionStatus: 'in-progress' })),
+          ...updating(clusters, ofClusters).map((id) => ({ CacheClusterId: id, UpdateActionStatus: 'in-progress' })),
+        ]),
       };
     },
 
@@ -385,6 +408,8 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
         clusterMode: shards > 1 ? 'enabled' : 'disabled',
         nodeType: 'cache.r7g.xlarge',
         engine: 'redis',
+        engineVersion: '7.1.0',
+        tellsRoles: true,
         failover: true,
         tags: { 'reflex:enabled': 'true' },
         shards: [],
@@ -420,6 +445,7 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
         engine: 'redis',
         tags: { 'reflex:enabled': 'true' },
         scaleUp: ['cache.m5.2xlarge'],
+        updating: false,
         ...options,
       };
       clusters.set(id, cluster);
@@ -443,8 +469,16 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
     group: (id: string): FakeGroup => find(id),
     serverless: (name: string): FakeServerless => findCache(name),
     groups: (): FakeGroup[] => [...groups.values()].map(settle),
-    tagged: () =>
-      [...groups.values(), ...clusters.values(), ...caches.values()].map(({ arn, tags }) => ({ arn, tags })),
+    deleteGroup: (id: string): void => void groups.delete(id),
+    /** Members of a group carry its tags as well. */
+    tagged: () => [
+      ...[...groups.values()].flatMap(({ shards, tags }) =>
+        shards.flatMap(({ nodes }) =>
+          nodes.map(({ id }) => ({ arn: `arn:aws:elasticache:${region}:${account}:cluster:${id}`, tags })),
+        ),
+      ),
+      ...[...groups.values(), ...clusters.values(), ...caches.values()].map(({ arn, tags }) => ({ arn, tags })),
+    ],
   };
 };
 
@@ -532,7 +566,7 @@ const groupXml = (group: FakeGroup): object => {
               CacheClusterId: node.id,
               CacheNodeId: '0001',
               // Only where cluster mode is disabled.
-              ...(!enabled && { CurrentRole: node.primary ? 'primary' : 'replica' }),
+              ...(!enabled && group.tellsRoles && { CurrentRole: node.primary ? 'primary' : 'replica' }),
             })),
           ),
         };

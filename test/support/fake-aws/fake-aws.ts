@@ -1,6 +1,7 @@
 import type { AwsReply, AwsRequest } from '../aws-endpoint.ts';
 import { at } from '../event-builders.ts';
 import { fakeApplicationAutoscaling } from './application-autoscaling.ts';
+import { fakeAutoScaling } from './autoscaling.ts';
 import { fakeClock } from './clock.ts';
 import { fakeCloudwatch } from './cloudwatch.ts';
 import { fakeEcs } from './ecs.ts';
@@ -50,8 +51,14 @@ const accountAt = ({ start = at, shardLimit = 20_000, metricDelayMs = 0, concurr
   const lambda = fakeLambda({ concurrency });
   const elasticache = fakeElastiCache(clock);
   const applicationAutoscaling = fakeApplicationAutoscaling();
+  const autoscaling = fakeAutoScaling();
   const logs = fakeLogs(clock);
-  const tagging = fakeTagging(() => [...kinesis.streams(), ...elasticache.tagged()]);
+  const tagging = fakeTagging(() => [
+    ...kinesis.streams(),
+    ...elasticache.tagged(),
+    ...cloudwatch.tagged(),
+    ...ecs.tagged(),
+  ]);
   const sqs = fakeSqs(clock);
   const sns = fakeSns();
   const ssm = fakeSsm();
@@ -73,6 +80,7 @@ const accountAt = ({ start = at, shardLimit = 20_000, metricDelayMs = 0, concurr
     networkInterfaces,
     elasticache,
     applicationAutoscaling,
+    autoscaling,
     logs,
   ].map(({ service }) => service);
   return {

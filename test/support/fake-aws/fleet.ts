@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, vi } from 'vitest';
 import type { AwsReply, AwsRequest } from '../aws-endpoint.ts';
 import { account, instanceId, region } from '../event-builders.ts';
-import { fakeAutoScaling } from './autoscaling.ts';
+import { type FakeGroup, fakeAutoScaling } from './autoscaling.ts';
 import { fakeContainerInstances } from './container-instances.ts';
 import { ec2Answer, ec2Refusal, fakeEc2 } from './ec2.ts';
 import { fakeElbClassic } from './elb-classic.ts';
@@ -41,7 +41,7 @@ export interface HostOptions {
 /** EC2, Auto Scaling, both load balancers, ECS on EC2, Run Command and tags on loopback, for the real SDK. */
 const accountOf = (clock: () => number) => {
   const ec2 = fakeEc2();
-  const autoscaling = fakeAutoScaling();
+  const autoscaling = fakeAutoScaling((id) => ec2.instances.get(id));
   const elbv2 = fakeElbv2(clock);
   const classic = fakeElbClassic();
   const ecs = fakeContainerInstances();
@@ -174,16 +174,8 @@ export const startFleet = async () => {
       }
       return { id, arn: `arn:aws:ec2:${region}:${account}:instance/${id}`, volume: volumeOf('/dev/xvdf') };
     },
-    addGroup: (
-      name: string,
-      options: {
-        capacityRebalance?: boolean;
-        targetGroups?: string[];
-        balancers?: string[];
-        hooks?: Record<string, number>;
-      } = {},
-    ) => {
-      const group = {
+    addGroup: (name: string, options: Partial<Omit<FakeGroup, 'name' | 'instances'>> = {}) => {
+      const group: FakeGroup = {
         name,
         desired: 10,
         capacityRebalance: false,

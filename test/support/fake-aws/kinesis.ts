@@ -390,6 +390,7 @@ export const fakeKinesis = (clock: Clock, { shardLimit = 20_000 } = {}) => {
     /** Its open shards in hash order. */
     openShards: (name: string): FakeShard[] => open(find({ StreamName: name })),
     streams: (): FakeStream[] => [...streams.values()].map(settle),
+    deleteStream: (name: string): void => void streams.delete(name),
   };
 };
 

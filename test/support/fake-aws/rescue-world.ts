@@ -67,6 +67,9 @@ const STOPPED_TASKS_SHOWN = 3_600_000;
 
 const bucketName = 'reflex-logs';
 
+/** In an answer with HTTP 200, and again for the same token. */
+const REFUSED = { tasks: [], failures: [{ reason: 'Capacity is unavailable at this time.' }] };
+
 /** EC2's volumes and snapshots, ECS's tasks and S3's objects on loopback, for the real SDK; a task really copies. */
 export const startRescueAws = async () => {
   let clock: () => number = () => 0;
@@ -75,7 +78,7 @@ export const startRescueAws = async () => {
   let instances = new Map<string, string>();
   let tasks: FakeTask[] = [];
   let objects = new Map<string, string>();
-  let tokens = new Map<string, FakeTask>();
+  let tokens = new Map<string, FakeTask | null>();
   let calls: { operation: string; input: Input; ok: boolean }[] = [];
   let lost: string[] = [];
   let ids = 0;
@@ -83,6 +86,7 @@ export const startRescueAws = async () => {
   let faultOf: (operation: string, n: number) => RescueFault | undefined = () => undefined;
   let snapshotFate: () => FakeSnapshot['fate'] = () => 'completed';
   let taskFate: () => TaskFate = () => 'good';
+  let placed: () => boolean = () => true;
   let served: (operation: string) => void = () => undefined;
   const gate = waveGate();
 
@@ -201,11 +205,16 @@ export const startRescueAws = async () => {
     RunTask: (input: RunInput) => {
       if (!/^[\x21-\x7e]{1,64}$/.test(input.clientToken)) throw new AwsError('InvalidParameterException', 'token');
       const known = tokens.get(input.clientToken);
+      if (known === null) return REFUSED;
       if (known !== undefined) return { tasks: [{ taskArn: known.arn }], failures: [] };
       const { snapshotId } = input.volumeConfigurations[0]?.managedEBSVolume ?? { snapshotId: '' };
       const snapshot = snapshots.get(snapshotId);
       if (snapshot === undefined || stateOf(snapshot) !== 'completed') {
         throw new AwsError('InvalidParameterException', `Snapshot ${snapshotId} is not complete`);
+      }
+      if (!placed()) {
+        tokens.set(input.clientToken, null);
+        return REFUSED;
       }
       const arn = `arn:aws:ecs:${region}:${account}:task/reflex/${String(++ids).padStart(32, '0')}`;
       const task = { arn, input, fate: taskFate(), at: clock(), ended: false };
@@ -330,14 +339,24 @@ export const startRescueAws = async () => {
       faultOf = () => undefined;
       snapshotFate = () => 'completed';
       taskFate = () => 'good';
+      placed = () => true;
       served = () => undefined;
     },
     /** What goes wrong with the n-th call (from 1, of all operations). */
     faults: (of: typeof faultOf): void => {
       faultOf = of;
     },
-    /** Fates of the snapshots and tasks to come. */
-    fates: ({ snapshot, task }: { snapshot?: typeof snapshotFate; task?: typeof taskFate }): void => {
+    /** Fates of the snapshots and tasks to come; `place`: whether ECS has capacity for a task that is asked for. */
+    fates: ({
+      snapshot,
+      task,
+      place,
+    }: {
+      snapshot?: typeof snapshotFate;
+      task?: typeof taskFate;
+      place?: typeof placed;
+    }): void => {
+      if (place !== undefined) placed = place;
       if (snapshot !== undefined) snapshotFate = snapshot;
       if (task !== undefined) taskFate = task;
     },

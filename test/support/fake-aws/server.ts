@@ -2,8 +2,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AwsReply, AwsRequest } from '../aws-endpoint.ts';
 
+type Answer = (request: AwsRequest) => Promise<AwsReply>;
+
+const running = new Map<string, Answer>();
+
+/** What the server at this URL answers, without the way over a socket. */
+export const answerAt = (url: string): Answer | undefined => running.get(url);
+
 /** An HTTP/1.1 server on loopback; `answer` may take its time. */
-export const startServer = async (answer: (request: AwsRequest) => Promise<AwsReply>) => {
+export const startServer = async (answer: Answer) => {
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
@@ -33,9 +40,12 @@ export const startServer = async (answer: (request: AwsRequest) => Promise<AwsRe
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const url = `http://127.0.0.1:${address.port}`;
+  running.set(url, answer);
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url,
     close: async () => {
+      running.delete(url);
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
@@ -43,7 +53,8 @@ export const startServer = async (answer: (request: AwsRequest) => Promise<AwsRe
   };
 };
 
-const parsed = (body: string): Record<string, unknown> => {
+/** A body's fields: JSON, or a query service's form. */
+export const parsed = (body: string): Record<string, unknown> => {
   try {
     return JSON.parse(body);
   } catch {

@@ -1,0 +1,145 @@
+import type { Act, Call, Decision } from '../../shared/decision.ts';
+import type { JsonObject } from '../../shared/json.ts';
+import type { Reason } from '../../shared/reasons.ts';
+import { ALARM_OF_TAG, retuned, wantedAlarms } from './alarms.ts';
+import type { AlarmSettings, AlarmSituation, Memory, PresentAlarm } from './facts.ts';
+import type { Policy } from './policy.ts';
+
+type Tag = { readonly Key: string; readonly Value: string };
+
+export type AlarmCall =
+  | Call<'PutMetricAlarm', AlarmSettings & { readonly Tags?: readonly Tag[] }>
+  | Call<'DeleteAlarms', { readonly AlarmNames: readonly string[] }>;
+
+const MINUTE = 60_000;
+/** Twelve seconds' worth at the rate of PutMetricAlarm, and ten resources may act at once. What is left follows at the next look. */
+const CALLS_AT_MOST = 30;
+/** Names DeleteAlarms takes. */
+const NAMES_AT_MOST = 100;
+
+/** Pure: from a resource and the alarms there are to the calls that make them right. */
+export const decide = (situation: AlarmSituation, policy: Policy, now: number): Decision<AlarmCall> => {
+  const { subject, arn, alarms } = situation;
+  const own = alarms.filter(({ tags }) => tags[ALARM_OF_TAG] === arn);
+  if (!situation.wanted || subject.kind === 'gone') return retire(situation, own);
+  const waiting = unready(situation, now);
+  if (waiting !== null) return waiting;
+  const wanted = wantedAlarms(subject, policy);
+  if (wanted === null) {
+    const nodeType = subject.kind === 'replication-group' ? subject.nodeType : '';
+    return {
+      kind: 'escalate',
+      reason: 'unknown-node-type',
+      why: `How many vCPUs ${nodeType} has is not known, and so neither is what its CPU alarm should watch.`,
+      advice: 'Report the node type to the maintainers; make the CPU alarm by hand until then.',
+    };
+  }
+  return compare(situation, own, wanted);
+};
+
+/** Neither count nor nodes are final while the resource is being changed. */
+const unready = ({ subject, arn }: AlarmSituation, now: number): Decision<AlarmCall> | null => {
+  if (subject.kind === 'stream' && subject.status === 'DELETING') {
+    return { kind: 'skip', reason: 'stream-deleting', why: `${arn} is being deleted; its alarms follow.` };
+  }
+  if (subject.kind === 'stream' && subject.status !== 'ACTIVE') {
+    const why = `${arn} is ${subject.status}; its shards are counted when it is ACTIVE.`;
+    return { kind: 'defer', reason: 'stream-updating', until: now + MINUTE, why };
+  }
+  if (subject.kind === 'replication-group' && !['available', 'snapshotting'].includes(subject.status)) {
+    const why = `${arn} is ${subject.status}; its nodes are looked at when it is available.`;
+    return { kind: 'defer', reason: 'not-available', until: now + 5 * MINUTE, why };
+  }
+  return null;
+};
+
+/** A person who sets the alarm's own opt-in to false has taken it over. */
+const isKept = ({ tags }: PresentAlarm): boolean => tags['reflex:enabled'] === 'true';
+const nameOf = ({ settings }: PresentAlarm): string => settings.AlarmName;
+
+const retire = ({ arn, subject }: AlarmSituation, own: readonly PresentAlarm[]): Decision<AlarmCall> => {
+  const names = own.filter(isKept).map(nameOf);
+  const cause =
+    subject.kind === 'gone' ? `${arn} does not exist any more` : `${arn} carries reflex:enabled = true no more`;
+  if (names.length === 0) {
+    return {
+      kind: 'skip',
+      reason: 'alarms-right',
+      why: `${cause}, and no alarm of it is left to Reflex.`,
+      remember: {},
+    };
+  }
+  return act('remove-alarms', `${cause}; ${names.length} alarms are deleted.`, deletions(names), {});
+};
+
+const compare = (
+  { arn, alarms, ledger }: AlarmSituation,
+  own: readonly PresentAlarm[],
+  wanted: readonly AlarmSettings[],
+): Decision<AlarmCall> => {
+  const memory = ledger.remembered as Memory;
+  const known = new Map(alarms.map((alarm) => [nameOf(alarm), alarm]));
+  const makes: AlarmCall[] = [];
+  const changes: AlarmCall[] = [];
+  const taken: string[] = [];
+  for (const alarm of wanted) {
+    const present = known.get(alarm.AlarmName);
+    if (present === undefined) {
+      makes.push({ call: 'PutMetricAlarm', params: { ...alarm, Tags: tagsFor(arn) } });
+    } else if (!own.includes(present)) {
+      taken.push(alarm.AlarmName);
+    } else if (isKept(present)) {
+      const change = retuned(present.settings, alarm, memory.thresholds?.[alarm.AlarmName]);
+      if (change !== null) changes.push({ call: 'PutMetricAlarm', params: change });
+    }
+  }
+  const names = new Set(wanted.map(({ AlarmName }) => AlarmName));
+  const surplus = own.filter((alarm) => isKept(alarm) && !names.has(nameOf(alarm))).map(nameOf);
+  const calls = [...makes, ...changes, ...deletions(surplus)];
+  const thresholds = Object.fromEntries(wanted.map(({ AlarmName, Threshold = 0 }) => [AlarmName, Threshold]));
+  if (calls.length > 0) {
+    const reason = makes.length > 0 ? 'make-alarms' : changes.length > 0 ? 'retune-alarms' : 'remove-alarms';
+    const counts = `${makes.length} to make, ${changes.length} to tune, ${surplus.length} to delete, of ${wanted.length} that ${arn} should have`;
+    const more = calls.length > CALLS_AT_MOST;
+    const now = act(reason, `${counts}.`, calls.slice(0, CALLS_AT_MOST), more ? { ...memory, more } : { thresholds });
+    return memory.more === true ? { ...now, planned: true } : now;
+  }
+  if (taken.length > 0) {
+    return {
+      kind: 'escalate',
+      reason: 'alarm-name-taken',
+      why: `Reflex did not make ${taken.join(', ')}, and leaves it alone; ${arn} goes without.`,
+      advice: `Rename or delete the alarm, and Reflex makes its own; or take it as Reflex's: tag it ${ALARM_OF_TAG} = ${arn} and reflex:enabled = true.`,
+      remember: { thresholds },
+    };
+  }
+  const reason = ledger.incident === null ? 'alarms-right' : 'resolved';
+  return {
+    kind: 'skip',
+    reason,
+    why: `The ${wanted.length} alarms of ${arn} exist and fit.`,
+    remember: { thresholds },
+  };
+};
+
+const tagsFor = (arn: string): Tag[] => [
+  { Key: 'reflex:enabled', Value: 'true' },
+  { Key: ALARM_OF_TAG, Value: arn },
+];
+
+const deletions = (names: readonly string[]): AlarmCall[] =>
+  names.length === 0
+    ? []
+    : [
+        { call: 'DeleteAlarms', params: { AlarmNames: names.slice(0, NAMES_AT_MOST) } },
+        ...deletions(names.slice(NAMES_AT_MOST)),
+      ];
+
+const act = (reason: Reason, why: string, calls: readonly AlarmCall[], remember: JsonObject): Act<AlarmCall> => ({
+  kind: 'act',
+  reason,
+  why,
+  calls,
+  remember,
+  coolDownMs: 0,
+});

@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { rescueMetricsFromEnv } from '../../../shared/telemetry/rescue-metrics.ts';
+
+const printed: string[] = [];
+const emitted = (): unknown[] => printed.map((line) => JSON.parse(line));
+
+beforeEach(() => {
+  printed.length = 0;
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', undefined);
+  for (const stream of [process.stdout, process.stderr]) {
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      printed.push(String(text));
+      return true;
+    });
+  }
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+describe('the meter of the rescue', () => {
+  it('says what is kept and for how long, also when nothing is', () => {
+    const meter = rescueMetricsFromEnv('rescue-spot-logs');
+
+    meter.kept({ volumes: 2, GiB: 40, oldestMs: 120_400 });
+    meter.kept({ volumes: 0, GiB: 0, oldestMs: 0 });
+
+    const dimensions = { function: 'rescue-spot-logs' };
+    expect(emitted()).toMatchObject([
+      { ...dimensions, KeptVolumes: 2, KeptGiB: 40, OldestKeptVolume: 120 },
+      { ...dimensions, KeptVolumes: 0, KeptGiB: 0, OldestKeptVolume: 0 },
+    ]);
+  });
+
+  it('says what came to S3 by phase, with lines where they were counted', () => {
+    const meter = rescueMetricsFromEnv('rescue-spot-logs');
+
+    meter.shipped({ phase: 'pre-copy', files: 3, bytes: 900 });
+    meter.shipped({ phase: 'rescue', files: 5, bytes: 2_000, lines: 31 });
+
+    expect(emitted()).toMatchObject([
+      { phase: 'pre-copy', ShippedFiles: 3, ShippedBytes: 900 },
+      { phase: 'rescue', ShippedFiles: 5, ShippedBytes: 2_000, ShippedLines: 31 },
+    ]);
+    expect(printed[0]).not.toContain('ShippedLines');
+    expect(printed[0]).toContain('"Dimensions":[["function","phase"]]');
+  });
+
+  it('says how many directories are lost', () => {
+    rescueMetricsFromEnv('rescue-spot-logs').unrecoverable(2);
+
+    expect(emitted()).toMatchObject([{ function: 'rescue-spot-logs', Unrecoverable: 2 }]);
+  });
+});

@@ -1,0 +1,53 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { siteMetricsFromEnv } from '../../../shared/telemetry/site-metrics.ts';
+
+const NOW = Date.parse('2026-03-05T03:12:00Z');
+const DAY = 86_400_000;
+
+const measured = (
+  answer: Parameters<ReturnType<typeof siteMetricsFromEnv>['checked']>[1],
+  site = 'https://a.example',
+) => {
+  const printed: string[] = [];
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+  siteMetricsFromEnv('check-site').checked(site, answer, NOW);
+  stdout.mockRestore();
+  const { _aws, ...line } = JSON.parse(printed.join('')) as Record<string, unknown>;
+  return line;
+};
+
+beforeEach(() => {
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', undefined);
+});
+
+describe('a check', () => {
+  it('of a site that answers counts that it is up, its latency, and the days of its certificate', () => {
+    expect(measured({ well: true, status: 200, latencyMs: 80, certificateExpiresAt: NOW + 10.5 * DAY })).toEqual({
+      function: 'check-site',
+      site: 'https://a.example',
+      SiteUp: 1,
+      SiteLatency: 80,
+      CertificateDaysLeft: 10.5,
+    });
+  });
+
+  it.each([
+    [503, { SiteUp: 0, SiteLatency: 80 }],
+    [null, { SiteUp: 0 }],
+  ])('with status %s counts that it is not, and no latency that there was not', (status, expected) => {
+    const {
+      function: _fn,
+      site: _site,
+      ...counted
+    } = measured({ well: false, status, latencyMs: 80, certificateExpiresAt: null });
+    expect(counted).toEqual(expected);
+  });
+
+  it('of a very long URL keeps within what CloudWatch takes for a dimension', () => {
+    const { site } = measured(
+      { well: true, status: 200, latencyMs: 1, certificateExpiresAt: null },
+      `https://a.example/${'x'.repeat(2_000)}`,
+    );
+    expect(String(site)).toHaveLength(1_024);
+  });
+});
