@@ -9,7 +9,6 @@ import type { Runtime } from './runtime.ts';
 import { fromEnv, type Kind, oneOf, orWord, SettingError, wholeNumber } from './settings.ts';
 import { logFromEnv } from './telemetry/logging.ts';
 import { metricsFromEnv } from './telemetry/metrics.ts';
-import { notify } from './telemetry/notify.ts';
 
 const text: Kind<string> = { expected: 'a text that is not empty', parse: (value) => value || undefined };
 
@@ -28,8 +27,8 @@ const settings = {
 const pause = (repetition: number): Promise<void> => setTimeout(Math.random() * 50 * 2 ** repetition);
 
 /**
- * The production runtime of a function (folder name). Few stacks name a calendar, and few invocations tell anybody: the clients for
- * it are loaded when first used, and cost the others no cold start.
+ * The production runtime of a function (folder name). Few stacks name a calendar, and few invocations tell anybody: what
+ * that takes is loaded when first used, and costs the others no cold start.
  * @throws SettingError at init, naming the variable and what is allowed.
  */
 export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env): Runtime => {
@@ -51,7 +50,7 @@ export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env)
     calendar: calendar === null ? null : async () => (await import('./aws/ssm-calendar.ts')).calendarState(calendar),
     enqueue: (messages) => sendBatch(stack.inboxUrl, messages),
     notify: async (record, nextCheckAt) => {
-      const { publish } = await import('./aws/sns.ts');
+      const [{ notify }, { publish }] = await Promise.all([import('./telemetry/notify.ts'), import('./aws/sns.ts')]);
       await notify((notification) => publish(topic, notification), log, record, {
         version: env.REFLEX_VERSION || 'development',
         region,

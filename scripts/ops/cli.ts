@@ -6,6 +6,7 @@ import { history } from './history.ts';
 import { hold } from './hold.ts';
 import { incidents } from './incidents.ts';
 import { mode } from './mode.ts';
+import { pools } from './pools.ts';
 import { explained } from './problems.ts';
 import { release } from './release.ts';
 import { replay } from './replay.ts';
@@ -35,6 +36,7 @@ const commands: readonly Command[] = [
   explain,
   budgetsCommand,
   volumes,
+  pools,
   hold,
   release,
   replay,

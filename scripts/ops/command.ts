@@ -30,6 +30,8 @@ export interface Stack {
   explain(fn: DeployedFunction, resource: string, as: 'alarm' | 'tick'): Promise<Result>;
   /** Every volume that carries a rescue's tags. */
   keptVolumes(): Promise<readonly KeptVolume[]>;
+  /** On-demand base by name of an Auto Scaling group; null: the group has no mixed instances policy. One that is gone is absent. */
+  onDemandBases(names: readonly string[]): Promise<ReadonlyMap<string, number | null>>;
 }
 
 export interface Context {

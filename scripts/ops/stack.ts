@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { describeAutoScalingGroups } from '../../shared/aws/autoscaling.ts';
 import { client, isErrorNamed } from '../../shared/aws/client.ts';
 import { dynamoTable } from '../../shared/aws/dynamodb.ts';
 import { describeVolumesBy } from '../../shared/aws/ec2.ts';
@@ -39,6 +40,7 @@ export async function stackAt({ prefix, functions }: Place, clock: () => number)
     deadLetters: () => deadLettersOf(first.inboxUrl),
     explain,
     keptVolumes,
+    onDemandBases,
   };
 }
 
@@ -50,7 +52,18 @@ export const stackOfTable = (table: string, clock: () => number): Stack => ({
     Promise.reject(new Stop('A ledger alone has no dead-letter queue.', 'Leave out --table and LEDGER_TABLE.')),
   explain: () => Promise.reject(new Stop('A ledger alone decides nothing.', 'Leave out --table and LEDGER_TABLE.')),
   keptVolumes,
+  onDemandBases,
 });
+
+async function onDemandBases(names: readonly string[]): Promise<Map<string, number | null>> {
+  const groups = await describeAutoScalingGroups(names);
+  return new Map(
+    groups.map(({ AutoScalingGroupName = '', MixedInstancesPolicy: mixed }) => [
+      AutoScalingGroupName,
+      mixed === undefined ? null : (mixed.InstancesDistribution?.OnDemandBaseCapacity ?? 0),
+    ]),
+  );
+}
 
 /** Found by the tag that a volume keeps through all states. */
 async function keptVolumes(): Promise<KeptVolume[]> {

@@ -40,6 +40,7 @@ export interface TerminalOptions {
   /** What the deployed functions answer. */
   readonly explain?: Stack['explain'];
   readonly keptVolumes?: readonly KeptVolume[];
+  readonly onDemandBases?: Readonly<Record<string, number | null>>;
   /** The stack cannot be reached. */
   readonly unreachable?: unknown;
 }
@@ -54,6 +55,7 @@ export function terminal({
   paint = (_, text) => text,
   explain = async () => ({ outcomes: [], notForUs: {}, failures: [] }),
   keptVolumes = [],
+  onDemandBases = {},
   unreachable,
 }: TerminalOptions = {}): Terminal {
   const own = ledger({ table: memoryTable(), clock: () => now });
@@ -66,6 +68,7 @@ export function terminal({
     },
     explain,
     keptVolumes: async () => keptVolumes,
+    onDemandBases: async () => new Map(Object.entries(onDemandBases)),
   };
   const asked: string[] = [];
   let connections = 0;
