@@ -1,13 +1,16 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EC2Client } from '@aws-sdk/client-ec2';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { ElasticLoadBalancingV2Client } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { ElastiCacheClient } from '@aws-sdk/client-elasticache';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { account, region } from './emulator.ts';
 
@@ -20,13 +23,18 @@ export interface Aws {
   /** Alarms: only this CloudWatch evaluates them and tells SNS. */
   readonly alarms: CloudWatchClient;
   readonly dynamodb: DynamoDBClient;
+  readonly ec2: EC2Client;
   readonly ecs: ECSClient;
+  /** ECS on EC2: container instances, which only this one has. */
+  readonly hosts: ECSClient;
   readonly elasticache: ElastiCacheClient;
   readonly elbv2: ElasticLoadBalancingV2Client;
   readonly lambda: LambdaClient;
   readonly logs: CloudWatchLogsClient;
+  readonly s3: S3Client;
   readonly sns: SNSClient;
   readonly sqs: SQSClient;
+  readonly ssm: SSMClient;
 }
 
 /** @throws Error where an endpoint is not on this machine. */
@@ -44,13 +52,17 @@ export function connect(endpoint: string, motoEndpoint: string): Aws {
     metrics: new CloudWatchClient({ ...config(motoEndpoint), disableRequestCompression: true }),
     alarms: new CloudWatchClient(config(endpoint)),
     dynamodb: new DynamoDBClient(config(endpoint)),
+    ec2: new EC2Client(config(motoEndpoint)),
     ecs: new ECSClient(config(endpoint)),
+    hosts: new ECSClient(config(motoEndpoint)),
     elasticache: new ElastiCacheClient(config(endpoint)),
     elbv2: new ElasticLoadBalancingV2Client(config(endpoint)),
     lambda: new LambdaClient(config(endpoint)),
     logs: new CloudWatchLogsClient(config(endpoint)),
+    s3: new S3Client({ ...config(endpoint), forcePathStyle: true }),
     sns: new SNSClient(config(endpoint)),
     sqs: new SQSClient(config(endpoint)),
+    ssm: new SSMClient(config(motoEndpoint)),
   };
 }
 

@@ -4,7 +4,7 @@ import { acted, callsSince, patiently, type Reaction, react } from './reaction.t
 import type { Scenario } from './scenario.ts';
 import { type Check, type ListView, sizeOf } from './story.ts';
 import { nodeAlarmEvent, tick } from './trouble.ts';
-import { putIntoInbox, type World } from './world.ts';
+import { putIntoInbox, recordsSince, type World } from './world.ts';
 
 const engineAlarm = 'aws.cloudwatch.alarm-state-change.elasticache-node.json';
 const smallNodeAlarm = 'aws.cloudwatch.alarm-state-change.elasticache-small-node.json';
@@ -40,6 +40,11 @@ const readHot: Scenario = {
     const reaction = await relieved(world, name, 'IncreaseReplicaCount', 4, (now) =>
       putEvent(world.aws, nodeAlarmEvent(engineAlarm, name, node, now)),
     );
+    const waiting = await patiently(40, async () =>
+      (await recordsSince(world, { fn: reaction.fn, resource: reaction.arn }, reaction.madeAt)).find(
+        ({ reason }) => reason === 'changing',
+      ),
+    );
     return {
       event: `EventBridge: alarm on EngineCPUUtilization of ${node} is ALARM`,
       reaction,
@@ -47,6 +52,10 @@ const readHot: Scenario = {
         nodes(reaction.after, 4, 'one replica more'),
         acted(reaction.decision),
         { what: 'The reason is replicas-hot', ok: reaction.decision?.reason === 'replicas-hot' },
+        {
+          what: 'Ledger: the follow-up calls nothing done while MemberClusters does not show the replica: changing',
+          ok: waiting?.decision === 'defer' && waiting.why.includes('3 members, 4 in shards'),
+        },
       ],
     };
   },

@@ -7,7 +7,7 @@ import { GetQueueAttributesCommand, SetQueueAttributesCommand } from '@aws-sdk/c
 import { build } from '../build.ts';
 import { functionsOf, props, type Template } from '../template.ts';
 import { type Aws, cloudFormation, putObject } from './aws.ts';
-import { codeKey, type Difference, withCode, withoutUnknown, withProperty } from './deployable.ts';
+import { codeKey, type Difference, withCode, withoutUnknown, withProperty, withVariables } from './deployable.ts';
 import { type ZipEntry, zip } from './zip.ts';
 
 interface StackResource {
@@ -60,10 +60,19 @@ export async function knownTypes(python: string): Promise<ReadonlySet<string>> {
   return new Set(JSON.parse(stdout) as string[]);
 }
 
+/** Where the embedded AWS has what ministack lacks. */
+export interface Elsewhere {
+  /** Instances, volumes, container instances, Run Command. */
+  readonly hosts: string;
+  /** ECS with containers that end. */
+  readonly containers: string;
+}
+
 /** The copy of template.yaml that is deployed, and all it has otherwise. */
 export function deployable(
   template: Template,
   known: ReadonlySet<string>,
+  { hosts, containers }: Elsewhere,
 ): { readonly template: Template; readonly differences: readonly Difference[] } {
   const reduced = withoutUnknown(template, known);
   const hasty = withProperty(
@@ -73,11 +82,36 @@ export function deployable(
     8,
     'a message that fails is tried five times before it becomes a dead letter; here in seconds, not in half an hour',
   );
+  const saved = withVariables(
+    hasty.template,
+    'SaveSpotLogs',
+    {
+      SHIP_LOGS_DOCUMENT: 'reflex-ship-logs',
+      AWS_ENDPOINT_URL_EC2: hosts,
+      AWS_ENDPOINT_URL_ECS: hosts,
+      AWS_ENDPOINT_URL_SSM: hosts,
+      AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API: hosts,
+    },
+    'moto has instances, volumes, hosts of ECS and Run Command',
+  );
+  const rescued = withVariables(
+    saved.template,
+    'RescueSpotLogs',
+    { AWS_ENDPOINT_URL_EC2: hosts, AWS_ENDPOINT_URL_ECS: containers },
+    'moto has volumes and snapshots; the drill itself runs the container of a task, and shows how it ended',
+  );
+  const restored = withVariables(
+    rescued.template,
+    'RestoreCapacity',
+    { AWS_ENDPOINT_URL_ECS: containers },
+    'the embedded ECS has room for every task; the drill takes Spot capacity away, and gives it back',
+  );
   const late: Difference = {
     what: 'RedrivePolicy of queues: set with SetQueueAttributes',
     why: "the emulator's CloudFormation leaves it out",
   };
-  return { template: withCode(hasty.template, bucket), differences: [...reduced.leftOut, hasty.difference, late] };
+  const differences = [hasty, saved, rescued, restored].map(({ difference }) => difference);
+  return { template: withCode(restored.template, bucket), differences: [...reduced.leftOut, ...differences, late] };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { functionsOf, type Props, type Resource, type Template, type Value } from '../template.ts';
+import { functionsOf, type Props, props, type Resource, type Template, type Value } from '../template.ts';
 
 /** What the deployed copy has otherwise than template.yaml, and why. */
 export interface Difference {
@@ -147,6 +147,22 @@ export function withProperty(
   return {
     template: { ...template, Resources: { ...template.Resources, [logicalId]: resource } },
     difference: { what: `${logicalId}.${property}: ${JSON.stringify(was ?? null)} -> ${JSON.stringify(value)}`, why },
+  };
+}
+
+/** The template with more environment variables for a function, and the difference that makes. */
+export function withVariables(
+  template: Template,
+  logicalId: string,
+  variables: Readonly<Record<string, string>>,
+  why: string,
+): { readonly template: Template; readonly difference: Difference } {
+  const { Variables } = props(template.Resources[logicalId]?.Properties?.Environment);
+  const Environment = { Variables: { ...props(Variables), ...variables } };
+  const resource = merged(template, logicalId, { Environment });
+  return {
+    template: { ...template, Resources: { ...template.Resources, [logicalId]: resource } },
+    difference: { what: `${logicalId}: ${Object.keys(variables).join(', ')}`, why },
   };
 }
 

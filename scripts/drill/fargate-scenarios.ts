@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import {
   CreateClusterCommand,
   CreateServiceCommand,
+  DescribeServicesCommand,
   DescribeTasksCommand,
   ListTasksCommand,
   RegisterTaskDefinitionCommand,
   RunTaskCommand,
   StopTaskCommand,
+  UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
 import {
   CreateTargetGroupCommand,
@@ -20,9 +22,9 @@ import { account, region } from './emulator.ts';
 import { acted, momentsOf, patiently, react, untilClosed } from './reaction.ts';
 import type { Scenario } from './scenario.ts';
 import type { ListView } from './story.ts';
-import { spotInterruption, standaloneInterrupted } from './trouble.ts';
+import { sampleEvent, spotInterruption, standaloneInterrupted } from './trouble.ts';
 import { startWorker } from './worker.ts';
-import { recordsSince } from './world.ts';
+import { letPass, openIncident, recordsSince } from './world.ts';
 
 /** As in the sample event. */
 const task = { id: '7a75e7b735c14174aefbca3d0c1dd2c9', address: '10.0.2.164' };
@@ -146,7 +148,133 @@ const spotResume: Scenario = {
   },
 };
 
-export const fargateScenarios: readonly Scenario[] = [spotDrain, spotResume];
+/** Tasks of the Spot service, and how many of them find capacity during the shortage. */
+const web = { desired: 12, running: 4 };
+const pair = 'web-on-demand';
+/** Longer than the patience after the first shortage, and than the time between two steps down. */
+const minutesAtATime = 12;
+
+const spotFallback: Scenario = {
+  id: 'spot-fallback',
+  title: 'Fargate Spot has no capacity',
+  shows: 'On-demand tasks stand in for what is missing; when Spot is back they go in steps of a quarter at most.',
+  async run(world, { name, note, waits }) {
+    const { aws, containers } = world;
+    await createPair(aws, name);
+    containers.runs('web', web.running);
+    const event = `EventBridge: ECS Service Action, SERVICE_TASK_PLACEMENT_FAILURE of service web (FARGATE_SPOT)`;
+    const file = 'aws.ecs.service-action.placement-failure.json';
+    const names = { ':service/prod/': `:service/${name}/`, ':cluster/prod': `:cluster/${name}` };
+    const lacking = web.desired - web.running;
+    const reaction = await react(world, {
+      arn: `arn:aws:ecs:${region}:${account}:service/${name}/web`,
+      fn: 'restore-capacity',
+      operation: 'UpdateService',
+      view: () => viewServices(aws, name),
+      settled: ({ parts }) => parts.some(({ id, says }) => id === pair && says.endsWith(` of ${lacking}`)),
+      make: (now) => putEvent(aws, sampleEvent(file, names, now)),
+    });
+    waits();
+
+    note('Spot is back');
+    containers.runs('web', null);
+    const key = { fn: reaction.fn, resource: reaction.arn };
+    const desired = [lacking];
+    const closed = await patiently(60, async () => {
+      const looks = (await recordsSince(world, key, reaction.madeAt)).length;
+      await letPass(world, key, minutesAtATime, 'RestoreCapacityInbox');
+      await patiently(10, async () => (await recordsSince(world, key, reaction.madeAt)).length > looks || undefined);
+      const now = await desiredOf(aws, name, pair);
+      if (now !== desired.at(-1)) desired.push(now);
+      note(`on-demand tasks: ${desired.join(' → ')}`);
+      return (await openIncident(world, key)) === undefined || undefined;
+    });
+    const steps = desired.slice(1).map((after, i) => ({ before: desired[i] ?? 0, after }));
+    return {
+      event,
+      reaction,
+      moments: momentsOf(event, reaction.madeAt, await recordsSince(world, key, reaction.madeAt)),
+      checks: [
+        {
+          what: `DescribeServices: ${pair} was set to ${lacking}, what web lacked`,
+          ok: sizeAfter(reaction.after) === lacking,
+        },
+        acted(reaction.decision),
+        {
+          what: `Then down in steps of a quarter at most: ${desired.join(' → ')}`,
+          ok: steps.every(({ before, after }) => before - after <= Math.max(1, Math.floor(before / 4))),
+        },
+        { what: 'DescribeServices: in the end as before the shortage', ok: desired.at(-1) === 0 },
+        {
+          what: `Ledger: the incident is closed; between the looks ${minutesAtATime} minutes were let pass`,
+          ok: closed === true,
+        },
+      ],
+    };
+  },
+};
+
+export const fargateScenarios: readonly Scenario[] = [spotDrain, spotResume, spotFallback];
+
+/** A service on Fargate Spot, and the on-demand service that may stand in for it. */
+async function createPair({ ecs }: Aws, cluster: string): Promise<void> {
+  await ecs.send(new CreateClusterCommand({ clusterName: cluster }));
+  const { taskDefinition } = await ecs.send(
+    new RegisterTaskDefinitionCommand({
+      family: cluster,
+      networkMode: 'awsvpc',
+      requiresCompatibilities: ['FARGATE'],
+      cpu: '256',
+      memory: '512',
+      containerDefinitions: [{ name: 'app', image: 'nginx' }],
+    }),
+  );
+  const common = { cluster, taskDefinition: taskDefinition?.taskDefinitionArn };
+  const enabled = { key: 'reflex:enabled', value: 'true' };
+  await ecs.send(
+    new CreateServiceCommand({
+      ...common,
+      serviceName: 'web',
+      desiredCount: web.desired,
+      tags: [enabled, { key: 'reflex:fallback-service', value: pair }],
+    }),
+  );
+  // The embedded ECS forgets the strategy that a service is created with.
+  await ecs.send(
+    new UpdateServiceCommand({
+      cluster,
+      service: 'web',
+      capacityProviderStrategy: [{ capacityProvider: 'FARGATE_SPOT', weight: 1 }],
+    }),
+  );
+  await ecs.send(
+    new CreateServiceCommand({ ...common, serviceName: pair, desiredCount: 0, launchType: 'FARGATE', tags: [enabled] }),
+  );
+}
+
+async function viewServices({ ecs }: Aws, cluster: string): Promise<ListView> {
+  const { services = [] } = await ecs.send(new DescribeServicesCommand({ cluster, services: ['web', pair] }));
+  return {
+    noun: 'service',
+    parts: services.map(({ serviceName = '', desiredCount, runningCount }) => ({
+      id: serviceName,
+      says: serviceName === 'web' ? `${desiredCount} tasks wanted` : `${runningCount} of ${desiredCount}`,
+    })),
+  };
+}
+
+async function desiredOf({ ecs }: Aws, cluster: string, service: string): Promise<number> {
+  const { services = [] } = await ecs.send(new DescribeServicesCommand({ cluster, services: [service] }));
+  return services[0]?.desiredCount ?? 0;
+}
+
+const sizeAfter = (view: ListView): number =>
+  Number(
+    view.parts
+      .find(({ id }) => id === pair)
+      ?.says.split(' of ')
+      .at(-1) ?? Number.NaN,
+  );
 
 const taskArn = (cluster: string, id: string): string => `arn:aws:ecs:${region}:${account}:task/${cluster}/${id}`;
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { readTemplate } from '../template.ts';
 import { ensureVenv } from '../venv.ts';
 import { connect } from './aws.ts';
+import { startContainers } from './containers.ts';
 import { deploy, deployable, knownTypes, packages, type Stack } from './deploy.ts';
 import type { Difference } from './deployable.ts';
 import { claimPort, emptied, freePort } from './emulator.ts';
@@ -45,14 +46,21 @@ export async function prepare(terminal: Screen, directory: string, port: number)
     return [up, `${up.ministack.endpoint}; Kinesis and metrics ${up.moto.endpoint}`];
   });
   const aws = connect(servers.ministack.endpoint, servers.moto.endpoint);
-  const copy = deployable(template, await knownTypes(join(bin, 'python')));
+  const containers = await startContainers(servers.ministack.endpoint);
+  const copy = deployable(template, await knownTypes(join(bin, 'python')), {
+    hosts: servers.moto.endpoint,
+    containers: containers.endpoint,
+  });
   const stack = await timed(terminal, 'Template deployed', async () => {
-    const made = await deploy(aws, copy.template, code, { FollowUpSeconds: '10' });
+    const made = await deploy(aws, copy.template, code, {
+      FollowUpSeconds: '10',
+      RescueSubnetIds: 'subnet-0123456789abcdef0',
+    });
     return [made, `${made.resources.length} resources, Mode dry-run`];
   });
   for (const text of deployedLines(stack.resources, copy.differences, terminal.width)) line(paint('dim', text));
   const load = startLoad(aws, (error) => line(paint('yellow', `  Metrics not put: ${messageOf(error)}`)));
-  const world = await enter({ aws, stack, receiver, load });
+  const world = await enter({ aws, stack, receiver, load, containers });
   return { world, stack, servers, differences: copy.differences };
 }
 

@@ -4,6 +4,7 @@ import { cacheScenarios } from './cache-scenarios.ts';
 import { fargateScenarios } from './fargate-scenarios.ts';
 import { acted, callsSince, momentsOf, openShards, patiently, provoke, untilClosed } from './reaction.ts';
 import type { Scenario } from './scenario.ts';
+import { spotScenarios } from './spot-scenarios.ts';
 import { viewStream } from './streams.ts';
 import { alarmEvent, alarmInvocation, alarmNotification } from './trouble.ts';
 import {
@@ -207,6 +208,7 @@ export const scenarios: readonly Scenario[] = [
   notOptedIn,
   broken,
   ...cacheScenarios,
+  ...spotScenarios,
 ];
 
 /** Until the inbox has had nothing to deliver for a second; the function may be at work for 20 s at most. */

@@ -111,3 +111,12 @@ export function movedBy(text: string, ms: number): string {
     new Date(Date.parse(time) + ms).toISOString(),
   );
 }
+
+/** A sample event of this account about other things, now, with the times in it as far back as in the sample. `names`: sample's name, theirs. */
+export function sampleEvent(file: string, names: Readonly<Record<string, string>>, now: number): EventBridgeEvent {
+  const text = readFileSync(join(ROOT, 'events', file), 'utf8');
+  const { time } = JSON.parse(text) as EventBridgeEvent;
+  let here = text.replaceAll(sample.account, account).replaceAll(sample.region, region);
+  for (const [sampled, name] of Object.entries(names)) here = here.replaceAll(sampled, name);
+  return JSON.parse(movedBy(here, now - Date.parse(time))) as EventBridgeEvent;
+}

@@ -7,6 +7,7 @@ import { dynamoTable } from '../../shared/aws/dynamodb.ts';
 import { type Ledger, ledger } from '../../shared/ledger/ledger.ts';
 import type { HistoryRecord, Incident, ResourceKey } from '../../shared/ledger/types.ts';
 import type { Aws } from './aws.ts';
+import type { Containers } from './containers.ts';
 import type { Stack } from './deploy.ts';
 import { account, region } from './emulator.ts';
 import type { Load } from './load.ts';
@@ -20,6 +21,7 @@ export interface World {
   readonly receiver: Receiver;
   readonly ledger: Ledger;
   readonly load: Load;
+  readonly containers: Containers;
   readonly told: () => Promise<readonly Told[]>;
 }
 
@@ -29,7 +31,7 @@ export interface Told {
   readonly text: string;
 }
 
-export async function enter(parts: Pick<World, 'aws' | 'stack' | 'receiver' | 'load'>): Promise<World> {
+export async function enter(parts: Pick<World, 'aws' | 'stack' | 'receiver' | 'load' | 'containers'>): Promise<World> {
   const { aws, stack } = parts;
   const table = dynamoTable(aws.dynamodb, stack.physicalId('Ledger'), (repetition) => sleep(50 * repetition));
   const told = await subscriber(aws, stack.physicalId('Notifications'));
@@ -123,4 +125,31 @@ export async function deadLetters({ aws, stack }: World): Promise<string[]> {
     new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 0 }),
   );
   return Messages.map(({ Body = '' }) => Body);
+}
+
+/**
+ * As if so many minutes had passed for the resource: every time in its state in the ledger is set back by as much, and the
+ * schedule looks at what is overdue. `inbox`: logical id of the queue.
+ */
+export async function letPass(
+  world: World,
+  { fn, resource }: ResourceKey,
+  minutes: number,
+  inbox: string,
+): Promise<void> {
+  const now = Date.now();
+  await world.ledger.update({ fn, resource }, undefined, ({ fn: _, resource: __, version, fence, ...state }) => ({
+    state: { fn, resource, version, fence, ...(setBack(state, minutes * 60_000, now) as typeof state) },
+  }));
+  await putIntoInbox(world, inbox, [
+    JSON.stringify({ source: 'reflex', 'detail-type': 'Tick', detail: { scope: 'incidents' } }),
+  ]);
+}
+
+/** Every number that is a time of the last days or the next ones, epoch ms. Pure. */
+export function setBack(value: unknown, ms: number, now: number): unknown {
+  if (typeof value === 'number') return Math.abs(value - now) < 30 * 24 * 3_600_000 ? value - ms : value;
+  if (Array.isArray(value)) return value.map((item) => setBack(item, ms, now));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, setBack(item, ms, now)]));
 }
