@@ -44,7 +44,7 @@ export interface Act<C extends Call = Call> extends Explained {
   readonly otherwise?: JsonObject;
   /** When to verify, ms from now; absent: the stack's FollowUpSeconds. */
   readonly followUpMs?: number;
-  /** True where the previous step was known not to be the last: acting again is then no failed verification. */
+  /** True where the previous step was known not to be the last, or helped where it was made: acting again is then no failed verification. */
   readonly planned?: boolean;
   /** Must be in the ledger before the first call, because the calls undo what it tells of (replaces what was remembered). */
   readonly rememberFirst?: JsonObject;

@@ -82,6 +82,8 @@ const look = (facts: StreamSituation, policy: Policy, now: number): View => {
   const n = facts.shards.length;
   const { up, down } = band(policy.targetUtilization);
   const loads = facts.shardLoads ?? {};
+  // Shard-level metrics reach back behind the reshard, when shards just opened took what had piled up before.
+  const rejects = memory.activeSince === undefined || seen.throttledRecords > 0;
   return {
     facts,
     policy,
@@ -93,7 +95,7 @@ const look = (facts: StreamSituation, policy: Policy, now: number): View => {
     up,
     down,
     hot: facts.shards
-      .filter(({ id }) => isHot(loads[id], up, policy.targetUtilization))
+      .filter(({ id }) => isHot(loads[id], up, rejects ? policy.targetUtilization : up))
       .sort((a, b) => loadNow({ facts }, b) - loadNow({ facts }, a)),
   };
 };
@@ -122,7 +124,7 @@ const wrongState: Rule = ({ facts, n, memory, now }) => {
     case 'CREATING':
     case 'UPDATING': {
       const settling = memory.settling ?? { from: n, to: null, since: now };
-      const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, (now - settling.since) / 4));
+      const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, (now - settling.since) / 10));
       const { from, to, since } = settling;
       const step = to === null ? '' : ` (${count(from)} -> ${count(to)}, asked for ${duration(now - since)} ago)`;
       return defer('stream-updating', now + wait, `The stream is ${facts.status}${step}; it is looked at again.`, {
@@ -209,7 +211,7 @@ const splitHot: Rule = (view) => {
   const { facts, hot, n, recent, policy, memory } = view;
   const loads = facts.shardLoads;
   if (loads === null || recent.demand === null || n < policy.minShards || !isFew(hot.length, n)) return undefined;
-  if (overloaded(view) && shardsRequired(recent.demand, policy.targetUtilization) >= 1.5 * n) return undefined;
+  if (othersOverloaded(view)) return undefined;
 
   const known = memory.splits ?? {};
   const depth = (shard: Shard) => oneSidedSplits(shard, facts.shards, loads, known);
@@ -217,7 +219,6 @@ const splitHot: Rule = (view) => {
   const [first, ...others] = splittable;
   const shown = hotShards(view);
   if (first === undefined) {
-    if (overloaded(view)) return undefined;
     return escalate(
       'hot-key',
       `Hot: ${shown}. ${HOT_KEY_SPLITS} splits in a row left the load on one side, or the shard is too narrow to split: one partition key carries it.`,
@@ -234,11 +235,24 @@ const splitHot: Rule = (view) => {
       splits: { ...known, ...Object.fromEntries(splittable.map((shard) => [shard.id, depth(shard)])) },
     },
     queue: others.map(({ id }) => ({ split: id })),
+    more: loadNow(view, first) / 2 > view.up,
+    elsewhere: !splittable.some(({ parentId }) => parentId !== null && Object.hasOwn(known, parentId)),
   });
 };
 
-const isFew = (hot: number, n: number): boolean =>
-  hot > 0 && hot <= Math.min(Math.ceil(n / 4), STEPS_AT_MOST) && 2 * hot < n;
+/**
+ * Whether the shards that are not hot carry more than the band allows, too. What a hot shard rejects comes again and is counted
+ * again, so a few of them can make all of the stream look overloaded.
+ */
+const othersOverloaded = (view: View): boolean => {
+  const { recent, hot, n, up } = view;
+  if (recent.demand === null) return false;
+  const hotLoad = hot.reduce((sum, shard) => sum + loadNow(view, shard), 0);
+  return (shardsWorth(recent.demand) - hotLoad) / (n - hot.length) > up;
+};
+
+/** Fewer than half: a turn of ours takes about a minute, AWS's own splits half of one, and a uniform step would split all shards. */
+const isFew = (hot: number, n: number): boolean => hot > 0 && hot <= STEPS_AT_MOST && 2 * hot < n;
 
 const growUniformly: Rule = (view) => {
   const { recent, policy, utilization, n } = view;
@@ -540,6 +554,10 @@ interface Step {
   readonly coolDownMs?: number;
   /** Goes on with a decision of several steps; the first step of a decision may be one that has not helped before. */
   readonly queued?: boolean;
+  /** Known not to be enough: half of what is split would still be hot. */
+  readonly more?: boolean;
+  /** On other shards than the splits before, which have helped: a rising load makes one after the other hot. */
+  readonly elsewhere?: boolean;
 }
 
 /** The next queued split or merge that still makes sense; those that do not are dropped. */
@@ -589,18 +607,23 @@ const mergePair = (view: View, [left, right]: readonly [Shard, Shard], step: Ste
     params: { StreamARN: view.facts.arn, ShardToMerge: left.id, AdjacentShardToMerge: right.id },
   });
 
-const oneStep = (view: View, step: Step, target: number, call: KinesisCall): Act<KinesisCall> => ({
-  kind: 'act',
-  reason: step.reason,
-  why: step.why,
-  calls: [call],
-  coolDownMs: step.coolDownMs ?? 0,
-  planned: step.queued === true,
-  remember: {
-    ...settlingTo({ ...view, memory: step.memory }, target),
-    ...(step.queue.length > 0 && { queue: step.queue }),
-  },
-});
+const oneStep = (view: View, step: Step, target: number, call: KinesisCall): Act<KinesisCall> => {
+  const expected = view.memory.more === true;
+  const more = step.queued === true ? expected : step.more === true;
+  return {
+    kind: 'act',
+    reason: step.reason,
+    why: step.why,
+    calls: [call],
+    coolDownMs: step.coolDownMs ?? 0,
+    planned: step.queued === true || step.elsewhere === true || expected,
+    remember: {
+      ...settlingTo({ ...view, memory: step.memory }, target),
+      ...(step.queue.length > 0 && { queue: step.queue }),
+      ...(more && { more }),
+    },
+  };
+};
 
 /** First match wins: from "may it be touched?" over "does it need more?" to "could it do with less?". */
 const rules: readonly Rule[] = [

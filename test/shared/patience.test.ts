@@ -129,6 +129,17 @@ describe('paced calls', () => {
     expect(time.slept).toEqual([1_000]);
   });
 
+  it('whose turn would come too late are turned away at once, and take no token', async () => {
+    const time = fakeTime();
+    const pace = paced({ burst: 1, perSecond: 2 }, time);
+    await pace();
+
+    await expect(pace(time.start + 499)).rejects.toThrow('AWS takes 2 a second');
+    await pace(time.start + 500);
+
+    expect(time.slept).toEqual([500]);
+  });
+
   it('never outrun the bucket they keep to', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(3_000), { maxLength: 40 }), async (pauses) => {

@@ -44,8 +44,9 @@ describe('a stream in another state', () => {
   it.each([
     ['half a minute at first', 0, 30_000, '0 s'],
     ['half a minute up to two minutes', 2 * MINUTE, 30_000, '2 min'],
-    ['a quarter of the time it has taken', 8 * MINUTE, 2 * MINUTE, '8 min'],
-    ['five minutes after twenty', 20 * MINUTE, 5 * MINUTE, '20 min'],
+    ['half a minute up to five minutes', 5 * MINUTE, 30_000, '5 min'],
+    ['a tenth of the time it has taken', 20 * MINUTE, 2 * MINUTE, '20 min'],
+    ['five minutes after fifty', 50 * MINUTE, 5 * MINUTE, '50 min'],
     ['five minutes at most', 3 * HOUR, 5 * MINUTE, '3 h'],
   ])('is looked at again after %s', (_when, since, wait, ago) => {
     const memory = { settling: { from: 2, to: 4, since: now - since }, more: true };
@@ -501,7 +502,7 @@ describe('few hot shards', () => {
         },
       ],
       coolDownMs: 0,
-      planned: false,
+      planned: true,
       remember: {
         settling: { from: 8, to: 9, since: now },
         splits: { [shardId(0)]: 0, [shardId(2)]: 0 },
@@ -536,10 +537,11 @@ describe('few hot shards', () => {
 
   it.each([
     ['a quarter of eight', 8, 2, 'split-hot-shards'],
-    ['more than a quarter of eight', 8, 3, 'scale-up'],
+    ['three of eight', 8, 3, 'split-hot-shards'],
+    ['four of eight, which is half', 8, 4, 'scale-up'],
     ['one of three', 3, 1, 'split-hot-shards'],
     ['one of two, which is half', 2, 1, 'scale-up'],
-    ['two of five, a quarter rounded up', 5, 2, 'split-hot-shards'],
+    ['two of five', 5, 2, 'split-hot-shards'],
     ['two of four', 4, 2, 'scale-up'],
     ['fifty of two hundred', 200, 50, 'split-hot-shards'],
     ['fifty-one of two hundred and four, too many to take one at a time', 204, 51, 'scale-up'],
@@ -555,8 +557,45 @@ describe('few hot shards', () => {
     });
   });
 
-  it('are left to a uniform step where the whole stream needs half as many again', () => {
-    expect(decided(skewed([1, 1], { worth: 6.1 }))).toMatchObject({ reason: 'scale-up', calls: [update(16)] });
+  it('are left to a uniform step where the others carry more than the band allows, too', () => {
+    expect(decided(skewed([1, 1], { worth: 6.51 }))).toMatchObject({ reason: 'scale-up', calls: [update(16)] });
+  });
+
+  it('are split where they alone make the whole stream look overloaded', () => {
+    expect(decided(skewed([1, 1], { worth: 6.5 }))).toMatchObject({ reason: 'split-hot-shards' });
+    const retried = skewed([5, 2], { worth: 9.6, metrics: rejected(2_000) });
+    expect(decided(retried)).toMatchObject({ kind: 'act', reason: 'split-hot-shards' });
+  });
+
+  it('are split again without that being a failure where half of the hottest was known to be hot', () => {
+    const first = (load: number) => acted(decided(skewed([load, 0.9]))).remember;
+    expect(first(1.5)).not.toHaveProperty('more');
+    expect(first(1.51)).toMatchObject({ more: true });
+    expect(acted(decided(skewed([0.9], { memory: { more: true } }))).planned).toBe(true);
+    expect(acted(decided(skewed([0.9], { memory: { more: true } }))).remember).not.toHaveProperty('more');
+  });
+
+  it('are a failure of the split before where a half of it is hot against expectation, and none where others are', () => {
+    const halves = shards.map((shard, i) => (i < 2 ? { ...shard, parentId: 'parent' } : shard));
+    const at = (loads: readonly number[]) =>
+      acted(
+        decided({ shards: halves, worth: 2.4, shardLoads: loadsOf(halves, loads), memory: { splits: { parent: 0 } } }),
+      );
+    expect(at([0.9, 0.4]).planned).toBe(false);
+    expect(at([0.4, 0.4, 0.9]).planned).toBe(true);
+  });
+
+  it('are not hot for records that were rejected before the stream was ACTIVE', () => {
+    const at = (perMinuteRejected: number, memory: Memory) =>
+      decided({
+        shards,
+        worth: 2.4,
+        shardLoads: { ...loadsOf(shards, []), [shardId(3)]: { now: 0.6, throttled: 40, day: 0.6 } },
+        metrics: rejected(perMinuteRejected),
+        memory,
+      });
+    expect(at(0, { activeSince: now - 3 * MINUTE })).toMatchObject({ kind: 'skip', reason: 'within-band' });
+    expect(at(1, { activeSince: now - 3 * MINUTE })).toMatchObject({ reason: 'split-hot-shards' });
   });
 
   it('are split in an overloaded stream that needs less than that', () => {
@@ -565,11 +604,11 @@ describe('few hot shards', () => {
     expect(decided(skewed([1.5], { worth: 9.6 }), policy)).toMatchObject({ reason: 'scale-up' });
   });
 
-  it('are split in a small stream with room, though rounding up its need gives half as many again', () => {
+  it('are split in a small stream, though rounding up its need gives half as many again', () => {
     const line = uniformShards(3);
     const at = (worth: number) => decided({ shards: line, worth, shardLoads: loadsOf(line, [0.9]) });
-    expect(at(2.2)).toMatchObject({ reason: 'split-hot-shards' });
-    expect(at(2.26)).toMatchObject({ reason: 'scale-up' });
+    expect(at(2.26)).toMatchObject({ reason: 'split-hot-shards' });
+    expect(at(2.41)).toMatchObject({ reason: 'scale-up' });
   });
 
   it('are not looked for where shard-level metrics are off', () => {
@@ -619,6 +658,8 @@ describe('a hot key', () => {
   const line = (n: number): Shard[] =>
     uniformShards(n).map((shard, i) => (i < 2 ? { ...shard, parentId: 'p' } : shard));
   const twice = { splits: { p: 1 } };
+  const besideKey = (worth: number) =>
+    decided({ shards: line(8), worth, shardLoads: loadsOf(line(8), [1.5, 0]), memory: twice });
 
   it('goes to a person after two one-sided splits of a lineage', () => {
     const shards = line(8);
@@ -650,9 +691,11 @@ describe('a hot key', () => {
   });
 
   it('does not keep an overloaded stream from growing', () => {
-    const shards = line(8);
-    const hot: StreamOptions = { shards, worth: 7.3, shardLoads: loadsOf(shards, [1.5, 0]), memory: twice };
-    expect(decided(hot, { targetUtilization: 0.8 })).toMatchObject({ reason: 'scale-up' });
+    expect(besideKey(6.8)).toMatchObject({ reason: 'scale-up' });
+  });
+
+  it('does not make a stream grow whose other shards are well: no shard more would take any of it', () => {
+    expect(besideKey(6.7)).toMatchObject({ kind: 'escalate', reason: 'hot-key' });
   });
 });
 
