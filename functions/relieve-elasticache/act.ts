@@ -10,6 +10,7 @@ import {
 import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
 import { inOrder } from '../../shared/in-order.ts';
 import { said } from '../../shared/words.ts';
+import { commandLine } from './commands.ts';
 import type { ElastiCacheCall } from './remedies.ts';
 
 const MINUTE = 60_000;
@@ -35,26 +36,33 @@ const make = (call: ElastiCacheCall): Promise<unknown> => {
 };
 
 /** ElastiCache's quotas, by the names of the errors that tell of them; the code finds them in Service Quotas. */
-const QUOTAS: Readonly<Record<string, string>> = {
-  NodeQuotaForClusterExceeded: 'nodes per cluster (L-AF354865)',
-  NodeGroupsPerReplicationGroupQuotaExceeded: 'nodes per cluster (L-AF354865)',
-  NodeQuotaForCustomerExceeded: 'nodes per Region (L-DFE45DF3)',
-  ClusterQuotaForCustomerExceeded: 'nodes per Region (L-DFE45DF3)',
-};
+const NODES_PER_CLUSTER = { code: 'L-AF354865', of: 'nodes per cluster' };
+const NODES_PER_REGION = { code: 'L-DFE45DF3', of: 'nodes per Region' };
+const QUOTAS = new Map([
+  ['NodeQuotaForClusterExceeded', NODES_PER_CLUSTER],
+  ['NodeGroupsPerReplicationGroupQuotaExceeded', NODES_PER_CLUSTER],
+  ['NodeQuotaForCustomerExceeded', NODES_PER_REGION],
+  ['ClusterQuotaForCustomerExceeded', NODES_PER_REGION],
+]);
+
+/** What ModifyReplicationGroup and ModifyCacheCluster say where it is as it should be already. */
+const NOTHING_TO_MODIFY = 'No modifications were requested';
 
 /** The shape's name ends in Fault, the code on the wire does not, or the other way round. */
 const isFault = (error: unknown, ...names: readonly string[]): boolean =>
   isErrorNamed(error, ...names.flatMap((name) => [name, `${name}Fault`]));
 
 /** What a failed call means; undefined: it was done already. None is simply tried again. */
-export const meaning = ({ call }: ElastiCacheCall, error: unknown, now: number): Stop | undefined => {
+export const meaning = (made: ElastiCacheCall, error: unknown, now: number): Stop | undefined => {
+  const { call } = made;
+  const again = `The call: ${commandLine(made)}`;
   const text = said(error);
   const message = error instanceof Error ? error.message : text;
   if (isAccessDenied(error)) {
     return escalate(
       'access-denied',
       `${call} was denied: ${message}`,
-      'The permission is bound to the tag reflex:enabled = true on the cache; check the tag, the permissions boundary and service control policies.',
+      `The permission is bound to the tag reflex:enabled = true on the cache; check the tag, the permissions boundary and service control policies. ${again}`,
     );
   }
   if (isThrottle(error))
@@ -66,7 +74,7 @@ export const meaning = ({ call }: ElastiCacheCall, error: unknown, now: number):
       `${call} ended without an answer (${text}); whether it took effect is read from ElastiCache.`,
     );
   }
-  if (isFault(error, 'NoOperation')) return undefined;
+  if (isFault(error, 'NoOperation') || message.includes(NOTHING_TO_MODIFY)) return undefined;
   if (isFault(error, 'InvalidReplicationGroupState', 'InvalidCacheClusterState', 'InvalidServerlessCacheState')) {
     return defer('not-available', now + 2 * MINUTE, `${call}: ${message}; looked at again when it may be over.`);
   }
@@ -77,9 +85,13 @@ export const meaning = ({ call }: ElastiCacheCall, error: unknown, now: number):
       `${call}: ${message}; AWS may have capacity in a quarter of an hour.`,
     );
   }
-  const quota = Object.keys(QUOTAS).find((name) => isFault(error, name));
+  const quota = [...QUOTAS].find(([name]) => isFault(error, name))?.[1];
   if (quota !== undefined) {
-    return escalate('cache-quota', `${call}: ${message}`, `Request more in Service Quotas: ${QUOTAS[quota]}.`);
+    return escalate(
+      'cache-quota',
+      `${call}: ${message}`,
+      `Request more ${quota.of} in Service Quotas (${quota.code}). What is granted now: aws service-quotas get-service-quota --service-code elasticache --quota-code ${quota.code}`,
+    );
   }
   if (isFault(error, 'ReplicationGroupNotFound', 'CacheClusterNotFound', 'ServerlessCacheNotFound')) {
     return skip('cache-gone', `${call}: ${message}`);
@@ -88,8 +100,8 @@ export const meaning = ({ call }: ElastiCacheCall, error: unknown, now: number):
     return escalate(
       'invalid-argument',
       `${call} was refused as invalid: ${message}`,
-      'The facts have changed in between, or this is a defect of Reflex; please report it.',
+      `The facts have changed in between, or this is a defect of Reflex; please report it. ${again}`,
     );
   }
-  return escalate('act-failed', `${call} failed: ${text}`, 'See the error; this call changed nothing.');
+  return escalate('act-failed', `${call} failed: ${text}`, `See the error; this call changed nothing. ${again}`);
 };

@@ -1,6 +1,8 @@
 import type { Decision } from '../../shared/decision.ts';
-import type { CacheSituation, GroupSituation, Memory, SlowCommand } from './facts.ts';
-import { dataCommands, SATURATED, share } from './load.ts';
+import { addressOf, groupAround, listMembers, modify, recentEvents, setTag } from './commands.ts';
+import { inWords, isValkeyOrRedis, NEWEST_REDIS } from './engine.ts';
+import type { CacheSituation, Family, GroupSituation, Memory, SlowCommand } from './facts.ts';
+import { dataCommands, SATURATED, share, WARNING } from './load.ts';
 import { type Need, offloadsTls } from './node-types.ts';
 import { defer, escalate, found, plan, skip } from './plan.ts';
 import type { Policy } from './policy.ts';
@@ -20,6 +22,7 @@ import {
   duration,
   heat,
   hotPrimaries,
+  hottest,
   lags,
   look,
   type NodeView,
@@ -55,6 +58,7 @@ const USUAL = 1.5;
 const HEAVY = /^(KEYS|SORT|SMEMBERS|HGETALL|EVAL\w*|FLUSH\w*)$/;
 /** Slow log entries in ten minutes that make a pattern. */
 const SLOW_ENTRIES = 10;
+const SLOW_LOG_TOLD = 10 * MINUTE;
 /** New connections a minute: a storm; and one where it is five times the usual. */
 const STORM = 5_000;
 const STORM_IF_UNUSUAL = 1_000;
@@ -92,7 +96,7 @@ const decideGroup = (facts: GroupSituation, policy: Policy, now: number): Decisi
   return escalate(
     'at-limits',
     `${heat(view)}, and no rule knows a remedy.`,
-    'Look at the metrics of the node; please report it.',
+    `Please report it. What has happened: ${recentEvents(facts)}`,
   );
 };
 
@@ -169,7 +173,7 @@ const memcached: Rule = ({ facts }) =>
       : escalate(
           'unexpected-state',
           `Its engine is "${facts.engine}", which Reflex does not know.`,
-          'Please report it.',
+          `Please report it. What has happened: ${recentEvents(facts)}`,
         );
 
 const unknownType: Rule = ({ facts }) =>
@@ -177,7 +181,7 @@ const unknownType: Rule = ({ facts }) =>
     ? escalate(
         'unknown-node-type',
         `${facts.nodeType}: neither the table nor EC2 says how many vCPUs it has, and the threshold depends on it.`,
-        'Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %.',
+        `Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %. N: aws ec2 describe-instance-types --query 'InstanceTypes[0].VCpuInfo.DefaultVCpus' --instance-types ${facts.nodeType.replace(/^cache\./, '')}`,
       )
     : undefined;
 
@@ -250,7 +254,7 @@ const notAvailable: Rule = (view) => {
     return escalate(
       'unexpected-state',
       `The status of ${facts.id} is "${facts.status}".`,
-      'Look at it in the console.',
+      `What has happened: ${recentEvents(facts)}`,
     );
   }
   const what = occupied(view);
@@ -267,7 +271,7 @@ const compatible: Rule = (view) =>
     ? escalate(
         'compatible-mode',
         `${heat(view)}. Cluster mode is compatible, in which ElastiCache allows no scaling.`,
-        `Finish the migration: aws elasticache modify-replication-group --replication-group-id ${view.facts.id} --cluster-mode enabled --apply-immediately`,
+        `Finish the migration: ${modify(view.facts, '--cluster-mode enabled')}`,
       )
     : undefined;
 
@@ -275,8 +279,9 @@ const compatible: Rule = (view) =>
 
 const snapshot: Rule = (view) => {
   const { facts, hot, now } = view;
+  const limit = view.level === 'saturated' ? SATURATED : WARNING;
   const onlyWhileSaving = ({ use, load }: NodeView): boolean => {
-    const hotMinutes = use.filter(([, value]) => value > SATURATED).map(([at]) => at);
+    const hotMinutes = use.filter(([, value]) => value > limit).map(([at]) => at);
     return hotMinutes.length > 0 && hotMinutes.every((at) => load.saving.includes(at));
   };
   if (hot.length === 0 || !hot.every(onlyWhileSaving)) return undefined;
@@ -302,33 +307,31 @@ const creditsExhausted: Rule = (view) => {
 const slowCommands: Rule = (view) => {
   const { facts, hot } = view;
   const scripted = hot.find(({ load }) => (share(load, 'EvalBasedCmds') ?? 0) >= SCRIPTS);
-  const slow = hot.flatMap(({ id, load }) =>
-    Object.entries(load.commands).flatMap(([family, { latency, perMinute, before }]) =>
-      latency !== null &&
-      latency >= SLOW &&
-      (perMinute * latency) / 60e6 >= MATTERS &&
-      before !== null &&
-      perMinute <= USUAL * before
-        ? [
-            `${family} of ${id} take ${Math.round(latency)} us each, at no more than the usual ${Math.round(before)} a minute.`,
-          ]
-        : [],
-    ),
-  );
+  const [slowest] = hot.flatMap(slowFamilies).sort((a, b) => b.part - a.part);
   const logged = facts.slowLog.commands ?? [];
   const heavy = logged.filter(({ command }) => HEAVY.test(command));
   const dominated = entries(heavy) >= SLOW_ENTRIES && time(heavy) >= time(logged) / 2;
-  if (scripted === undefined && slow.length === 0 && !dominated) return undefined;
+  if (scripted === undefined && slowest === undefined && !dominated) return undefined;
   const why =
     scripted !== undefined
       ? `Scripts take ${percent(100 * (share(scripted.load, 'EvalBasedCmds') ?? 0))} of the engine of ${scripted.id}.`
-      : (slow[0] ?? `The slow log is mostly ${heavy.map(({ command }) => command).join(', ')}.`);
+      : (slowest?.says ?? `The slow log is mostly ${heavy.map(({ command }) => command).join(', ')}.`);
   return escalate(
     'slow-commands',
     `${heat(view)}. ${why} A larger cache runs them no faster. ${logWords(facts)}`,
-    logAdvice(facts),
+    logAdvice(view),
   );
 };
+
+/** Families that take a millisecond each and a tenth of the engine, at no more calls than usual. */
+const slowFamilies = ({ id, load }: NodeView): { part: number; says: string }[] =>
+  Object.entries(load.commands).flatMap(([family, { latency, perMinute, before }]) => {
+    const part = share(load, family as Family) ?? 0;
+    if (latency === null || latency < SLOW || part < MATTERS) return [];
+    if (before === null || perMinute > USUAL * before) return [];
+    const says = `${family} take ${percent(100 * part)} of the engine of ${id}: ${Math.round(latency)} us each, at no more than the usual ${Math.round(before)} a minute.`;
+    return [{ part, says }];
+  });
 
 const entries = (commands: readonly SlowCommand[]): number => commands.reduce((sum, { count }) => sum + count, 0);
 const time = (commands: readonly SlowCommand[]): number =>
@@ -341,21 +344,24 @@ const logWords = ({ slowLog }: GroupSituation): string => {
   if (top.length === 0) return `Its slow log (${slowLog.logGroup}) has no entry in the last ten minutes.`;
   const each = top.map(
     ({ command, count, totalMicroseconds, maxMicroseconds }) =>
-      `${command} ${count} times, ${Math.round(totalMicroseconds / 1_000)} ms in all, ${Math.round(maxMicroseconds / 1_000)} ms at most`,
+      `${command} ${count === 1 ? 'once' : `${count} times`}, ${Math.round(totalMicroseconds / 1_000)} ms in all, ${Math.round(maxMicroseconds / 1_000)} ms at most`,
   );
   return `Slowest in ten minutes: ${each.join('; ')}.`;
 };
 
-const logAdvice = ({ slowLog, kind, id }: GroupSituation): string => {
+const logAdvice = ({ facts, now }: View): string => {
+  const { slowLog, id } = facts;
   if (slowLog.logGroup !== null) {
-    return 'Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts.';
+    return `Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts. All entries: aws logs filter-log-events --log-group-name ${slowLog.logGroup} --start-time ${now - SLOW_LOG_TOLD}`;
   }
-  const verb =
-    kind === 'cluster'
-      ? `modify-cache-cluster --cache-cluster-id ${id}`
-      : `modify-replication-group --replication-group-id ${id}`;
-  return `Switch the slow log on: aws elasticache ${verb} --apply-immediately --log-delivery-configurations '[{"LogType":"slow-log","DestinationType":"cloudwatch-logs","DestinationDetails":{"CloudWatchLogsDetails":{"LogGroup":"/elasticache/${id}"}},"LogFormat":"json"}]'`;
+  if (!isValkeyOrRedis(facts, '6.0')) {
+    return `${inWords(facts)} delivers no slow log (SLOWLOG GET 128 shows it); upgrade the engine: ${upgrade(facts)}`;
+  }
+  const options = `--log-delivery-configurations '[{"LogType":"slow-log","DestinationType":"cloudwatch-logs","DestinationDetails":{"CloudWatchLogsDetails":{"LogGroup":"/elasticache/${id}"}},"LogFormat":"json"}]'`;
+  return `Switch the slow log on: ${modify(facts, options)}`;
 };
+
+const upgrade = (facts: GroupSituation): string => modify(facts, `--engine-version ${NEWEST_REDIS}`);
 
 const connectionStorm: Rule = (view) => {
   const { facts } = view;
@@ -375,13 +381,13 @@ const connectionStorm: Rule = (view) => {
   const { perMinute = 0, before = null } = storming.load.newConnections ?? {};
   const usual = before === null ? '' : ` (usually ${Math.round(before)})`;
   const tls =
-    facts.tls && !offloadsTls(facts.nodeType)
-      ? ` TLS handshakes run on the engine's own thread on ${facts.nodeType}: Graviton from xlarge and x86 from 2xlarge hand them to other threads.`
+    facts.tls && !offloadsTls(facts.nodeType, facts)
+      ? ` TLS handshakes run on the engine's own thread on ${facts.nodeType}${facts.engineVersion === null ? '' : ` with ${inWords(facts)}`}: Graviton from xlarge and x86 from 2xlarge hand them to other threads, from Redis 6.2.5 on.`
       : '';
   return escalate(
     'connection-storm',
     `${heat(view)}. ${Math.round(perMinute)} new connections a minute at ${storming.id}${usual}, without more reads and writes: the engine accepts connections instead of commands.`,
-    `Pool connections in the clients and back off with jitter before reconnecting.${tls}`,
+    `Pool connections in the clients and back off with jitter before reconnecting.${tls} Who connects, CLIENT LIST says at: ${addressOf(storming.id)}`,
   );
 };
 
@@ -392,7 +398,7 @@ const connectionsNearLimit: Rule = (view) => {
     : escalate(
         'connections-near-limit',
         `${heat(view)}. ${full.id} has ${full.load.connections} of ${CONNECTIONS} connections, and no node takes more.`,
-        'Pool connections in the clients, and close idle ones (parameter timeout).',
+        `Pool connections in the clients, and close idle ones (parameter timeout). Who is connected, CLIENT LIST says at: ${addressOf(full.id)}`,
       );
 };
 
@@ -408,7 +414,7 @@ const rolesUnknown: Rule = (view) =>
     ? escalate(
         'roles-unknown',
         `${heat(view)}. Neither CurrentRole nor the metric IsMaster says which of its nodes is the primary.`,
-        'Look at IsMaster in CloudWatch; the name of a node says nothing after a failover.',
+        `The name of a node says nothing after a failover; look at IsMaster in CloudWatch, and at CurrentRole: ${listMembers(view.facts.id)}`,
       )
     : undefined;
 
@@ -418,6 +424,7 @@ const shardStandsOut: Rule = (view) => {
   const { facts, policy, memory, hotShards } = view;
   if (hotShards.length === 0) return undefined;
   const primaries = hotPrimaries(view).filter(({ shard }) => hotShards.includes(shard));
+  const hottestPrimary = hottest(primaries)?.id ?? facts.id;
   const names = `Shard ${hotShards.join(', ')} stands out from the others`;
   const mean = facts.shards.reduce((sum, { slots }) => sum + (slots ?? 0), 0) / facts.shards.length;
   const slots = (shard: string) => facts.shards.find(({ id }) => id === shard)?.slots ?? 0;
@@ -437,7 +444,7 @@ const shardStandsOut: Rule = (view) => {
   return escalate(
     'hot-shard-writes',
     `${heat(view)}. ${names} though its slots are no more, and it is written: a hot key, which no resharding divides.`,
-    'Find it (redis-cli --hotkeys, CLUSTER SLOT-STATS on Valkey 8), split it over several keys, or cache it in the clients.',
+    `Find it (redis-cli --hotkeys, CLUSTER SLOT-STATS on Valkey 8), split it over several keys, or cache it in the clients. The node: ${addressOf(hottestPrimary)}`,
   );
 };
 
@@ -479,7 +486,7 @@ const replicasHot: Rule = (view) => {
     return escalate(
       'uneven-reads',
       `${heat(view)}. The replicas of its shard are at ${percent(Math.max(...shards.map(average)))} on average: clients stick to one of them.`,
-      'The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves.',
+      `The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves: ${listMembers(facts.id)}`,
     );
   }
   return plan(view, found(view, 'replicas-hot', 'The replicas are busy, the primary is not: reads need one more.'), [
@@ -512,8 +519,10 @@ const readHotPrimary: Rule = (view) => {
     : escalate('reads-not-offloaded', finding.why, readAdvice(facts));
 };
 
-const readAdvice = ({ clusterMode, arn }: GroupSituation): string =>
-  `${clusterMode === 'enabled' ? 'Let clients read from replicas (READONLY; readFrom, scaleReads or the like)' : 'Point reads at the reader endpoint'}, and reconnect now and then. If they do already: aws elasticache add-tags-to-resource --resource-name ${arn} --tags Key=reflex:reads-offloaded,Value=true`;
+const readAdvice = (facts: GroupSituation): string =>
+  facts.kind === 'cluster'
+    ? `A standalone node has no replicas; a replication group around it can have some, and a reader endpoint: ${groupAround(facts.id)}`
+    : `${facts.clusterMode === 'enabled' ? 'Let clients read from replicas (READONLY; readFrom, scaleReads or the like)' : 'Point reads at the reader endpoint'}, and reconnect now and then. If they do already: ${setTag(facts, 'reads-offloaded', 'true')}`;
 
 const writeHotPrimary: Rule = (view) => {
   const primaries = hotPrimaries(view);
@@ -525,12 +534,18 @@ const writeHotPrimary: Rule = (view) => {
   }
   const finding = found(view, 'primary-write-hot', `The primary is busy with ${work}; only a faster node helps here.`);
   return plan(view, finding, larger(view, 'engine'), (limits) =>
-    escalate(
-      'migrate-to-cluster-mode',
-      `${finding.why} But ${limits}: this is as much as one engine thread can do.`,
-      'Migrate to cluster mode, so that several primaries share the writes.',
-    ),
+    escalate('migrate-to-cluster-mode', `${finding.why} But ${limits}.`, migration(view.facts)),
   );
+};
+
+/** AWS migrates a group in place from Redis 7.0 on, a standalone node never. */
+const migration = (facts: GroupSituation): string => {
+  const to = 'Several primaries share the writes in cluster mode';
+  if (facts.kind === 'cluster') return `${to}; the first step is a replication group: ${groupAround(facts.id)}`;
+  if (!isValkeyOrRedis(facts, '7.0')) {
+    return `${to}; the first step is an engine that AWS migrates, which uses I/O threads as well: ${upgrade(facts)}`;
+  }
+  return `${to}. Clients have to speak the cluster protocol and use database 0 only, and the group needs automatic failover and a replica; then: ${modify(facts, '--cluster-mode compatible')}`;
 };
 
 const BUSY_WITH = { reads: 'reads', writes: 'writes', mixed: 'reads and writes', unknown: 'commands of unknown kind' };

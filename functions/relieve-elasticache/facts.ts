@@ -1,10 +1,26 @@
 import type { CommonFacts, Situation } from '../../shared/function.ts';
+import type { Engine } from './engine.ts';
 
 /** Points of one metric, oldest first: [epoch ms of the minute's start, value]. */
 export type Series = readonly (readonly [at: number, value: number])[];
 
-/** Command families that together hold every command once: reads, writes, scripts, and the two rests. */
-export const FAMILIES = ['GetTypeCmds', 'SetTypeCmds', 'EvalBasedCmds', 'KeyBasedCmds', 'NonKeyTypeCmds'] as const;
+/** Families that are looked at for what they take of the engine. One command is in several: a ZRANGE reads, and is of sorted sets. */
+export const FAMILIES = [
+  'GetTypeCmds',
+  'SetTypeCmds',
+  'EvalBasedCmds',
+  'KeyBasedCmds',
+  'NonKeyTypeCmds',
+  'StringBasedCmds',
+  'HashBasedCmds',
+  'ListBasedCmds',
+  'SetBasedCmds',
+  'SortedSetBasedCmds',
+  'StreamBasedCmds',
+  'GeoSpatialBasedCmds',
+  'HyperLogLogBasedCmds',
+  'JsonBasedCmds',
+] as const;
 export type Family = (typeof FAMILIES)[number];
 
 /** A rate now, and before the last minutes. */
@@ -42,13 +58,14 @@ export interface NodeLoad {
   /** TrafficManagementActive: ElastiCache itself holds traffic back because the node is too small. */
   readonly trafficManaged: boolean;
   readonly isMaster: boolean | null;
+  /** Families in use; reads and writes also where there were none. */
   readonly commands: Readonly<Partial<Record<Family, Commands>>>;
   readonly newConnections: Rate | null;
   readonly connections: number | null;
   /** Keys evicted in the last five minutes. */
   readonly evictions: number;
   readonly evictionsHour: number;
-  /** DatabaseMemoryUsagePercentage. */
+  /** DatabaseCapacityUsagePercentage, which counts the SSD of data tiering, else DatabaseMemoryUsagePercentage. */
   readonly memory: number | null;
   readonly memoryPeakHour: number | null;
   /** Seconds a replica is behind, at most, in the last five minutes. */
@@ -64,7 +81,7 @@ export interface CacheNode {
   readonly id: string;
   /** NodeGroupId; `0001` for a standalone node. */
   readonly shard: string;
-  /** CurrentRole where cluster mode is disabled, by IsMaster where it is enabled; null: neither says. */
+  /** By IsMaster in cluster mode, else CurrentRole, or IsMaster where AWS leaves that out; null: neither says. */
   readonly role: 'primary' | 'replica' | null;
   readonly load: NodeLoad;
 }
@@ -93,7 +110,7 @@ export interface SlowLog {
 }
 
 /** A replication group, or a standalone cluster. */
-export interface GroupFacts extends CommonFacts {
+export interface GroupFacts extends CommonFacts, Engine {
   readonly kind: 'replication-group' | 'cluster';
   readonly arn: string;
   /** ReplicationGroupId or CacheClusterId. */
@@ -112,8 +129,6 @@ export interface GroupFacts extends CommonFacts {
   /** Length of MemberClusters: differs from `nodes` while members come or go. */
   readonly members: number;
   readonly resharding: boolean;
-  /** Encryption in transit. */
-  readonly tls: boolean;
   /** Multi-AZ or automatic failover: AWS then keeps one replica at least. */
   readonly failover: boolean;
   readonly globalReplicationGroupId: string | null;

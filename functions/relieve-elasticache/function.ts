@@ -1,7 +1,9 @@
+import { standaloneClusters } from '../../shared/aws/elasticache.ts';
 import { resourcesTagged } from '../../shared/aws/tagging.ts';
 import type { ReflexFunction } from '../../shared/function.ts';
 import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
 import { act } from './act.ts';
+import { type CacheKind, parseCacheArn } from './arns.ts';
 import { decide } from './decide.ts';
 import type { CacheFacts } from './facts.ts';
 import { hear } from './hear.ts';
@@ -31,12 +33,16 @@ export const relieveElastiCache = (
   };
 };
 
-/** Groups and serverless caches that opted in. Clusters only come with an alarm: members carry their group's tags too. */
+/** Groups, serverless caches and standalone clusters that opted in. Members of groups may carry the tag too; their group is looked at. */
 const sweep = async (): Promise<string[]> => {
-  const found = await Promise.all(
-    ['elasticache:replicationgroup', 'elasticache:serverlesscache'].map((type) =>
-      resourcesTagged(type, OPT_IN_TAG, 'true'),
-    ),
-  );
-  return found.flat().map(({ arn }) => arn);
+  const [groups, caches, clusters] = await Promise.all([
+    optedIn('replicationgroup'),
+    optedIn('serverlesscache'),
+    optedIn('cluster'),
+  ]);
+  const alone = clusters.length === 0 ? new Set<string>() : await standaloneClusters();
+  return [...groups, ...caches, ...clusters.filter((arn) => alone.has(parseCacheArn(arn).id))];
 };
+
+const optedIn = async (kind: CacheKind): Promise<string[]> =>
+  (await resourcesTagged(`elasticache:${kind}`, OPT_IN_TAG, 'true')).map(({ arn }) => arn);

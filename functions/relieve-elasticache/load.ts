@@ -22,6 +22,7 @@ export const NODE_METRICS = [
   ['CurrConnections', 'Maximum'],
   ['Evictions', 'Sum'],
   ['DatabaseMemoryUsagePercentage', 'Maximum'],
+  ['DatabaseCapacityUsagePercentage', 'Maximum'],
   ['ReplicationLag', 'Maximum'],
   ['NetworkBandwidthInAllowanceExceeded', 'Sum'],
   ['NetworkBandwidthOutAllowanceExceeded', 'Sum'],
@@ -30,6 +31,9 @@ export const NODE_METRICS = [
   ['NetworkBaselineUsageOutPercentage', 'Maximum'],
   ...FAMILIES.flatMap((family) => [[family, 'Sum'] as const, [`${family}Latency`, 'Maximum'] as const]),
 ] as const;
+
+/** None of these is known from none of them published. */
+const READ_AND_WRITTEN: readonly Family[] = ['GetTypeCmds', 'SetTypeCmds'];
 
 export type NodeMetric = (typeof NODE_METRICS)[number][0];
 
@@ -58,6 +62,10 @@ export const loadOf = (series: (metric: NodeMetric) => Series, asOf: number): No
     (metric) => (last(metric).length === 0 ? [] : [mean(last(metric))]),
   );
   const isMaster = newest(recent('IsMaster'));
+  const capacity =
+    recent('DatabaseCapacityUsagePercentage').length > 0
+      ? 'DatabaseCapacityUsagePercentage'
+      : 'DatabaseMemoryUsagePercentage';
   return {
     cpu: recent('CPUUtilization'),
     engineCpu: recent('EngineCPUUtilization'),
@@ -70,16 +78,17 @@ export const loadOf = (series: (metric: NodeMetric) => Series, asOf: number): No
     commands: Object.fromEntries(
       FAMILIES.flatMap((family): [Family, Commands][] => {
         const calls = rate(family);
+        if (calls === null || (calls.perMinute === 0 && !READ_AND_WRITTEN.includes(family))) return [];
         const latency = last(`${family}Latency`);
-        return calls === null ? [] : [[family, { ...calls, latency: latency.length === 0 ? null : mean(latency) }]];
+        return [[family, { ...calls, latency: latency.length === 0 ? null : mean(latency) }]];
       }),
     ),
     newConnections: rate('NewConnections'),
     connections: top(last('CurrConnections')),
     evictions: sum(last('Evictions')),
     evictionsHour: sum(hour('Evictions')),
-    memory: newest(recent('DatabaseMemoryUsagePercentage')),
-    memoryPeakHour: top(hour('DatabaseMemoryUsagePercentage')),
+    memory: newest(recent(capacity)),
+    memoryPeakHour: top(hour(capacity)),
     replicationLag: top(last('ReplicationLag')),
     networkExceededMinutes: exceeded.size,
     networkUsage: usage.length === 0 ? null : Math.max(...usage),

@@ -15,11 +15,12 @@ import {
 } from '../../shared/aws/elasticache.ts';
 import { recentMessages } from '../../shared/aws/logs.ts';
 import { tagsOf } from '../../shared/aws/tagging.ts';
+import { vcpusOfTypes } from '../../shared/cache-vcpus.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import { parseCacheArn } from './arns.ts';
+import { lagInSeconds } from './engine.ts';
 import type { CacheFacts, CacheNode, GroupFacts, ServerlessFacts, SlowLog } from './facts.ts';
 import { HISTORY, loadOf, NODE_METRICS } from './load.ts';
-import { vcpusOf } from './node-types.ts';
 import { topCommands } from './slow-log.ts';
 
 const MINUTE = 60_000;
@@ -68,7 +69,7 @@ export const observe =
         found.flatMap(({ group, members: [first] }) => (group && first ? [first.id] : [])),
         describeCacheClusters,
       ),
-      unknownVcpus(found.map(nodeTypeOf)),
+      vcpusOfTypes(found.map(nodeTypeOf)),
       Promise.all(found.map((one) => slowLogOf(one, asOf))),
     ]);
 
@@ -81,7 +82,7 @@ export const observe =
         ? serverlessFacts(one, one.cache, ofNode)
         : groupFacts(one, ofNode, {
             spokesman: one.cluster ?? spokesmen.get(one.members[0]?.id ?? ''),
-            vcpus: vcpusOf(nodeTypeOf(one)) ?? vcpus.get(nodeTypeOf(one)) ?? null,
+            vcpus: vcpus.get(nodeTypeOf(one)) ?? null,
             autoscaled: (scaled.get(scalableId(one.id)) ?? []).map((dimension) => dimension.split(':').at(-1) ?? ''),
             updating: updating === null ? null : updating.has(one.id),
             allowedTypes: allowed.get(one.arn) ?? null,
@@ -149,16 +150,6 @@ const nodesOf = ({ CacheClusterId = '', Engine }: CacheCluster): Member[] =>
   Engine === 'memcached' ? [] : [{ id: CacheClusterId, nodeId: STANDALONE, shard: STANDALONE, currentRole: 'primary' }];
 
 const nodeTypeOf = ({ group, cluster }: Found): string => group?.CacheNodeType ?? cluster?.CacheNodeType ?? '';
-
-/** vCPUs, by ElastiCache's name, of types that are not in the table. */
-const unknownVcpus = async (nodeTypes: readonly string[]): Promise<ReadonlyMap<string, number>> => {
-  const unknown = nodeTypes.filter((type) => type.startsWith('cache.') && vcpusOf(type) === null);
-  if (unknown.length === 0) return new Map();
-  // EC2's client is larger than all the others together, and the table knows nearly every type.
-  const { instanceVcpus } = await import('../../shared/aws/ec2-types.ts');
-  const known = await instanceVcpus(unknown.map((type) => type.slice('cache.'.length)));
-  return new Map([...known].map(([type, vcpus]) => [`cache.${type}`, vcpus]));
-};
 
 type Read = (metric: string, node: string) => Points;
 
@@ -251,14 +242,19 @@ const groupFacts = (
     CacheNodeType && `node type ${CacheNodeType}`,
     EngineVersion && `engine version ${EngineVersion}`,
   ].filter((change) => change !== undefined && change !== '');
+  const engine = {
+    engine: group?.Engine ?? spokesman?.Engine ?? 'redis',
+    engineVersion: spokesman?.EngineVersion ?? null,
+    tls: described.TransitEncryptionEnabled ?? false,
+  };
   return {
     ...rest,
+    ...engine,
     kind: group === undefined ? 'cluster' : 'replication-group',
     asOf,
     arn,
     id,
     tags,
-    engine: group?.Engine ?? spokesman?.Engine ?? 'redis',
     status: group?.Status ?? cluster?.CacheClusterStatus ?? '',
     clusterMode,
     nodeType: described.CacheNodeType ?? '',
@@ -272,11 +268,15 @@ const groupFacts = (
           })),
     nodes: members.map((member): CacheNode => {
       const load = loadOf((metric) => read(metric, member.id), asOf);
-      return { id: member.id, shard: member.shard, role: roleOf(member, clusterMode, load.isMaster), load };
+      return {
+        id: member.id,
+        shard: member.shard,
+        role: roleOf(member, clusterMode, load.isMaster),
+        load: { ...load, replicationLag: lagInSeconds(load.replicationLag, engine) },
+      };
     }),
     members: group?.MemberClusters?.length ?? members.length,
     resharding: group?.PendingModifiedValues?.Resharding !== undefined,
-    tls: described.TransitEncryptionEnabled ?? false,
     failover: ['enabled', 'enabling'].includes(group?.AutomaticFailover ?? '') || group?.MultiAZ === 'enabled',
     globalReplicationGroupId: group?.GlobalReplicationGroupInfo?.GlobalReplicationGroupId ?? null,
     pending: waiting.length === 0 ? null : waiting.join(' and '),
@@ -293,8 +293,8 @@ const countSlots = (slots: string): number =>
     .reduce((sum, [from = 0, to = from]) => sum + to - from + 1, 0);
 
 const roleOf = ({ currentRole }: Member, clusterMode: string, isMaster: boolean | null): CacheNode['role'] => {
-  if (clusterMode === 'enabled') return isMaster === null ? null : isMaster ? 'primary' : 'replica';
-  return currentRole === 'primary' || currentRole === 'replica' ? currentRole : null;
+  if (clusterMode !== 'enabled' && (currentRole === 'primary' || currentRole === 'replica')) return currentRole;
+  return isMaster === null ? null : isMaster ? 'primary' : 'replica';
 };
 
 const RECENT = 10 * MINUTE;

@@ -1,7 +1,8 @@
 import type { Act, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
 import type { Reason } from '../../shared/reasons.ts';
+import { commandLine, listTypes } from './commands.ts';
 import type { Change, Memory } from './facts.ts';
-import { commandLine, type ElastiCacheCall, type Impossible, isPossible, type Remedy } from './remedies.ts';
+import { type ElastiCacheCall, type Impossible, isPossible, type Remedy } from './remedies.ts';
 import { heat, hottest, percent, type View } from './view.ts';
 import { maintenanceEnds, snapshotEnds } from './windows.ts';
 
@@ -26,16 +27,16 @@ export const plan = (
   view: View,
   found: Finding,
   remedies: readonly (Remedy | Impossible)[],
-  elsewise: (limits: string) => Escalate = (limits) =>
-    escalate('at-limits', `${found.why} Nothing is possible: ${limits}.`, 'Raise the limit, or lower the load.'),
+  elsewise: (limits: string, unless: string) => Escalate = (limits, unless) =>
+    escalate('at-limits', `${found.why} Nothing is possible: ${limits}.`, `Lower the load, or lift a limit. ${unless}`),
 ): Decision<ElastiCacheCall> => {
   const index = remedies.findIndex(isPossible);
   const remedy = remedies[index];
-  const limits = remedies
-    .slice(0, index === -1 ? undefined : index)
-    .flatMap((each) => (isPossible(each) ? [] : [each.because]))
-    .join('; ');
-  if (remedy === undefined || !isPossible(remedy)) return elsewise(limits);
+  const met = remedies.slice(0, index === -1 ? undefined : index).flatMap((each) => (isPossible(each) ? [] : [each]));
+  const limits = met.map(({ because }) => because).join('; ');
+  if (remedy === undefined || !isPossible(remedy)) {
+    return elsewise(limits, met.find(({ unless }) => unless !== undefined)?.unless ?? listTypes(view.facts));
+  }
   const why = limits === '' ? found.why : `${found.why} Not possible: ${limits}.`;
   return gated(view, { reason: view.onlyManaged ? 'traffic-managed' : found.reason, why }, remedy);
 };
@@ -48,7 +49,7 @@ const gated = (view: View, found: Finding, remedy: Remedy): Decision<ElastiCache
     return escalate(
       'global-datastore',
       `${plan} The group belongs to global datastore ${facts.globalReplicationGroupId}, which changes shards and node types as a whole.`,
-      globalAdvice(facts.globalReplicationGroupId, remedy.call),
+      globalAdvice(facts.globalReplicationGroupId, remedy.call, facts.shards.length),
     );
   }
   const owner = remedy.kind === 'replicas' ? 'Replicas' : remedy.kind === 'shards' ? 'NodeGroups' : null;
@@ -57,7 +58,7 @@ const gated = (view: View, found: Finding, remedy: Remedy): Decision<ElastiCache
     return escalate(
       'warning-level',
       `Above 65 %, below 90 %: nothing is changed yet. ${plan}`,
-      `${approve}   (or set reflex:act-at = warning)`,
+      `To do it now (reflex:act-at = warning would have it done): ${approve}`,
     );
   }
   if (facts.pending !== null && remedy.kind === 'node-type') {
@@ -76,7 +77,7 @@ const gated = (view: View, found: Finding, remedy: Remedy): Decision<ElastiCache
       return escalate(
         'reshard-above-80',
         `${plan} At ${percent(top)} moving slots would make it worse first; AWS advises to reshard below ${RESHARD_BELOW} %.`,
-        `When the load is lower, or at once at your own risk: ${approve}   (or set reflex:reshard-above-80 = true)`,
+        `When the load is lower, or at once at your own risk (reflex:reshard-above-80 = true would have it done): ${approve}`,
       );
     }
   }
@@ -92,7 +93,7 @@ const autoscaled = ({ facts, now }: View, plan: string, dimension: string): Defe
     : escalate(
         'native-autoscaler',
         why,
-        'Look at its limits and target; it averages all shards, so a hot one is hidden.',
+        `It averages all shards, so a hot one is hidden. Look at its limits and target: aws application-autoscaling describe-scaling-policies --service-namespace elasticache --resource-id replication-group/${facts.id}`,
       );
 };
 
@@ -163,11 +164,18 @@ export const pace = (
   };
 };
 
-const globalAdvice = (id: string, call: ElastiCacheCall): string => {
-  if (call.call === 'ModifyReplicationGroupShardConfiguration') {
-    return `In the primary Region: aws elasticache increase-node-groups-in-global-replication-group --global-replication-group-id ${id} --node-group-count ${call.params.NodeGroupCount} --apply-immediately`;
+const globalAdvice = (id: string, { call, params }: ElastiCacheCall, shards: number): string => {
+  const command = (verb: string, ...options: readonly string[]) =>
+    [
+      `In the primary Region: aws elasticache ${verb}-global-replication-group --global-replication-group-id ${id} --apply-immediately`,
+      ...options,
+    ].join(' ');
+  if (call !== 'ModifyReplicationGroupShardConfiguration') {
+    return command('modify', ...('CacheNodeType' in params ? [`--cache-node-type ${params.CacheNodeType}`] : []));
   }
-  return `In the primary Region: aws elasticache modify-global-replication-group --global-replication-group-id ${id} --apply-immediately ${'CacheNodeType' in call.params ? `--cache-node-type ${call.params.CacheNodeType}` : ''}`;
+  return params.NodeGroupCount === shards
+    ? command('rebalance-slots-in')
+    : command('increase-node-groups-in', `--node-group-count ${params.NodeGroupCount}`);
 };
 
 export const skip = (reason: Reason, why: string, remember?: Memory): Skip => ({

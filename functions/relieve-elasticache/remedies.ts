@@ -1,6 +1,8 @@
 import type { Call } from '../../shared/decision.ts';
+import { groupAround, listTypes, modify, setTag } from './commands.ts';
+import { type Engine, inWords, NEWEST_REDIS } from './engine.ts';
 import type { Added, GroupFacts, Memory, RemedyKind } from './facts.ts';
-import { type Need, ranked } from './node-types.ts';
+import { ioThreads, type Need, ranked } from './node-types.ts';
 import type { Policy } from './policy.ts';
 
 type ShardReplicas = { readonly NodeGroupId: string; readonly NewReplicaCount: number };
@@ -23,7 +25,7 @@ export type ElastiCacheCall =
   | Call<'ModifyCacheCluster', { CacheClusterId: string; CacheNodeType: string; ApplyImmediately: true }>
   | Call<
       'ModifyServerlessCache',
-      { ServerlessCacheName: string; CacheUsageLimits: { ECPUPerSecond: { Maximum: number; Minimum?: number } } }
+      { ServerlessCacheName: string; CacheUsageLimits: { ECPUPerSecond: { Maximum?: number; Minimum?: number } } }
     >;
 
 /** One call that is possible, and what it means. */
@@ -39,16 +41,23 @@ export interface Remedy {
 /** Why a remedy is not possible, in words. */
 export interface Impossible {
   readonly because: string;
+  /** What would make it possible, with the command. */
+  readonly unless?: string;
 }
 
 export const isPossible = (remedy: Remedy | Impossible): remedy is Remedy => 'call' in remedy;
 
 /** ElastiCache allows a shard five replicas. */
 const API_MAX_REPLICAS = 5;
+/** Nodes AWS grants a group at most. */
+const MOST_NODES = 500;
 /** Shards are added a fifth at a time, at least one. */
 const SHARD_STEP = 0.2;
 
-type Group = Pick<GroupFacts, 'id' | 'kind' | 'clusterMode' | 'shards' | 'nodes' | 'nodeType' | 'allowedTypes'>;
+type Group = Pick<
+  GroupFacts,
+  'id' | 'arn' | 'kind' | 'clusterMode' | 'shards' | 'nodes' | 'nodeType' | 'allowedTypes' | keyof Engine
+>;
 
 /** Nodes of a shard beyond its primary. */
 export const replicasIn = ({ nodes }: Pick<Group, 'nodes'>, shard: string): number =>
@@ -61,13 +70,25 @@ export const addReplicas = (
   shards: readonly string[],
   memory: Memory,
 ): Remedy | Impossible => {
-  if (group.kind === 'cluster') return { because: 'a standalone node has no replicas' };
+  if (group.kind === 'cluster') {
+    return {
+      because: 'a standalone node has no replicas',
+      unless: `A replication group around it could have some: ${groupAround(group.id)}`,
+    };
+  }
   const most = Math.min(API_MAX_REPLICAS, policy.maxReplicas);
   const below = shards.filter((shard) => replicasIn(group, shard) < most);
-  if (below.length === 0) return { because: `${most} replicas a shard are the most` };
+  if (below.length === 0) {
+    return most === API_MAX_REPLICAS
+      ? { because: `${most} replicas a shard are the most` }
+      : {
+          because: `${most} replicas a shard are the most (reflex:max-replicas)`,
+          unless: `To allow one more: ${setTag(group, 'max-replicas', most + 1)}`,
+        };
+  }
   const room = policy.maxNodes - group.nodes.length;
   const chosen = below.slice(0, Math.max(0, room));
-  if (chosen.length === 0) return { because: `${policy.maxNodes} nodes are the most (reflex:max-nodes)` };
+  if (chosen.length === 0) return tooManyNodes(group, policy, below.length);
   return {
     kind: 'replicas',
     call: replicaCall('IncreaseReplicaCount', group, chosen, 1),
@@ -75,6 +96,11 @@ export const addReplicas = (
     adds: { addedReplicas: { ...memory.addedReplicas, ...tally(group, memory, chosen, 1) } },
   };
 };
+
+const tooManyNodes = (group: Group, { maxNodes }: Policy, wanted: number): Impossible => ({
+  because: `${maxNodes} nodes are the most (reflex:max-nodes)`,
+  unless: `To allow ${wanted} more, as far as quota L-AF354865 does: ${setTag(group, 'max-nodes', Math.min(MOST_NODES, group.nodes.length + wanted))}`,
+});
 
 /** One replica less in each of these shards. */
 export const removeReplicas = (group: Group, shards: readonly string[], memory: Memory): Remedy => ({
@@ -129,8 +155,11 @@ export const addShards = (group: Group, policy: Policy, memory: Memory): Remedy 
   const target = Math.min(now + Math.max(1, Math.ceil(SHARD_STEP * now)), policy.maxShards, byNodes);
   if (!(target > now)) {
     return policy.maxShards <= now
-      ? { because: `${policy.maxShards} shards are the most (reflex:max-shards)` }
-      : { because: `${policy.maxNodes} nodes are the most (reflex:max-nodes)` };
+      ? {
+          because: `${policy.maxShards} shards are the most (reflex:max-shards)`,
+          unless: `To allow one more: ${setTag(group, 'max-shards', now + 1)}`,
+        }
+      : tooManyNodes(group, policy, each);
   }
   const before = memory.addedShards ?? { from: now, count: 0 };
   return {
@@ -174,9 +203,20 @@ const shardCall = (group: Group, count: number, remove?: string[]): ElastiCacheC
 
 /** The best type that AWS allows and that serves the need. */
 export const scaleUp = (group: Group, need: Need): Remedy | Impossible => {
-  if (group.allowedTypes === null) return { because: 'the node types it may change to could not be read' };
-  const [best] = ranked(group.nodeType, group.allowedTypes, need);
-  if (best === undefined) return { because: `no node type that AWS offers for ${group.nodeType} would help` };
+  const offered = `What AWS offers: ${listTypes(group)}`;
+  if (group.allowedTypes === null) {
+    return { because: 'the node types it may change to could not be read', unless: offered };
+  }
+  const [best] = ranked(group.nodeType, group.allowedTypes, need, group);
+  if (best === undefined) {
+    const held = need === 'engine' ? heldBack(group, group.allowedTypes) : undefined;
+    return held === undefined
+      ? { because: `no node type that AWS offers for ${group.nodeType} would help`, unless: offered }
+      : {
+          because: `${inWords(group)} leaves I/O threads of ${held} unused`,
+          unless: `Upgrade the engine: ${modify(group, `--engine-version ${NEWEST_REDIS}`)}`,
+        };
+  }
   const change = { CacheNodeType: best, ApplyImmediately: true } as const;
   return {
     kind: 'node-type',
@@ -189,6 +229,14 @@ export const scaleUp = (group: Group, need: Need): Remedy | Impossible => {
   };
 };
 
+/** The present node type, or else an allowed one, with I/O threads that only a newer engine would use. */
+const heldBack = (group: Group, allowed: readonly string[]): string | undefined => {
+  const newer = { ...group, engineVersion: NEWEST_REDIS };
+  return [group.nodeType, ...ranked(group.nodeType, allowed, 'engine', newer)].find(
+    (type) => ioThreads(type, newer) > ioThreads(type, group),
+  );
+};
+
 const named = (group: Group, shards: readonly string[]): string =>
   shards.length === group.shards.length
     ? group.shards.length === 1
@@ -197,16 +245,3 @@ const named = (group: Group, shards: readonly string[]): string =>
     : shards.length === 1
       ? `shard ${shards[0]}`
       : `shards ${shards.join(', ')}`;
-
-/** The AWS CLI command that makes a call. */
-export const commandLine = ({ call, params }: ElastiCacheCall): string =>
-  [
-    `aws elasticache ${kebab(call)}`,
-    ...Object.entries(params).map(([name, value]) =>
-      value === true
-        ? `--${kebab(name)}`
-        : `--${kebab(name)} ${typeof value === 'object' ? `'${JSON.stringify(value)}'` : value}`,
-    ),
-  ].join(' ');
-
-const kebab = (name: string): string => name.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase();

@@ -3,7 +3,7 @@ import type { Added } from './facts.ts';
 import { engineHour } from './load.ts';
 import { change, inWindow, skip } from './plan.ts';
 import { type ElastiCacheCall, type Remedy, removeReplicas, removeShard, replicasIn } from './remedies.ts';
-import { duration, percent, replicasOf, type View } from './view.ts';
+import { duration, type NodeView, percent, replicasOf, type View } from './view.ts';
 
 const MINUTE = 60_000;
 const CALM = 60 * MINUTE;
@@ -12,10 +12,8 @@ const MINUTES_SEEN = 55;
 /** What a node should carry, %, and the share of it below which an hour is calm (AWS's own scale-in: 75 % of the target). */
 const TARGET = 60;
 const CALM_BELOW = 0.75 * TARGET;
-/** Memory that shards may hold after one of them is gone, %. */
+/** Memory that shards may hold after one of them is gone, %: it leaves more free than the 1.5 times its data that AWS asks for. */
 const MEMORY_AFTER = 70;
-/** Free memory of the shards that stay, in units of the memory of the one that goes (AWS). */
-const ROOM_FOR_REMOVED = 1.5;
 
 /** One step down after an hour of calm, or why not. Never on missing data. */
 export const scaleIn = (view: View): Decision<ElastiCacheCall> => {
@@ -60,9 +58,7 @@ const nothing = ({ policy }: View): string =>
 /** One replica of each shard that has one to spare: what is left would stay below the target. */
 const fewerReplicas = (view: View): Remedy | undefined => {
   const { facts, policy, memory } = view;
-  if (facts.kind === 'cluster' || !policy.allow.includes('replicas') || facts.autoscaled.includes('Replicas')) {
-    return undefined;
-  }
+  if (!policy.allow.includes('replicas') || facts.autoscaled.includes('Replicas')) return undefined;
   const floor = Math.max(policy.minReplicas, facts.failover ? 1 : 0);
   const shards = facts.shards
     .map(({ id }) => id)
@@ -77,7 +73,7 @@ const fewerReplicas = (view: View): Remedy | undefined => {
 const mayGo = ({ policy }: View, added: Added | undefined, count: number): boolean =>
   policy.scaleIn === 'all' || (added !== undefined && added.count > 0 && count > added.from);
 
-const meanUse = ({ facts }: View, node: View['nodes'][number]): number =>
+const meanUse = ({ facts }: View, node: NodeView): number =>
   (facts.vcpus === null ? null : engineHour(node.load, facts.vcpus))?.mean ?? Number.POSITIVE_INFINITY;
 
 /** The load of one replica goes to the others; of the last one, to the primary. */
@@ -93,19 +89,14 @@ const carriesWithout = (view: View, shard: string): boolean => {
 const fewerShards = (view: View): Remedy | undefined => {
   const { facts, policy, memory } = view;
   const count = facts.shards.length;
-  if (facts.clusterMode !== 'enabled' || count < 2 || facts.globalReplicationGroupId !== null) return undefined;
+  if (count < 2 || facts.globalReplicationGroupId !== null) return undefined;
   if (!policy.allow.includes('shards') || facts.autoscaled.includes('NodeGroups')) return undefined;
   if (!mayGo(view, memory.addedShards, count)) return undefined;
-  const primaries = facts.shards.map(({ id }) =>
-    view.nodes.find((node) => node.shard === id && node.role === 'primary'),
-  );
-  const removed = facts.shards.map(({ id }) => id).sort((a, b) => Number(b) - Number(a))[0];
-  if (removed === undefined || primaries.some((node) => (node?.load.memoryPeakHour ?? null) === null)) return undefined;
+  const primaries = view.nodes.filter(({ role }) => role === 'primary');
+  const newest = primaries.map(({ shard }) => shard).sort((a, b) => Number(b) - Number(a))[0];
+  if (newest === undefined || primaries.length < count) return undefined;
   const grown = count / (count - 1);
-  const memoryOf = (node: (typeof primaries)[number]) => node?.load.memoryPeakHour ?? 100;
-  const fits = primaries.every((node) => memoryOf(node) * grown < MEMORY_AFTER);
-  const carries = primaries.every((node) => node !== undefined && meanUse(view, node) * grown < TARGET);
-  const free = primaries.filter((node) => node?.shard !== removed).reduce((sum, node) => sum + 100 - memoryOf(node), 0);
-  const goes = memoryOf(primaries.find((node) => node?.shard === removed));
-  return fits && carries && free >= ROOM_FOR_REMOVED * goes ? removeShard(facts, removed, memory) : undefined;
+  const fits = ({ load }: NodeView) => (load.memoryPeakHour ?? Number.POSITIVE_INFINITY) * grown < MEMORY_AFTER;
+  const carries = (node: NodeView) => meanUse(view, node) * grown < TARGET;
+  return primaries.every((node) => fits(node) && carries(node)) ? removeShard(facts, newest, memory) : undefined;
 };

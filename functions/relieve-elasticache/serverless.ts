@@ -1,8 +1,9 @@
 import type { Decision } from '../../shared/decision.ts';
+import { commandLine, recentEvents, setTag } from './commands.ts';
 import type { Memory, ServerlessSituation } from './facts.ts';
 import { defer, escalate, pace, skip } from './plan.ts';
 import type { Policy } from './policy.ts';
-import { commandLine, type ElastiCacheCall } from './remedies.ts';
+import type { ElastiCacheCall } from './remedies.ts';
 
 const MINUTE = 60_000;
 const COOL_DOWN = 10 * MINUTE;
@@ -10,6 +11,9 @@ const COOL_DOWN = 10 * MINUTE;
 const NEAR_LIMIT = 0.8;
 /** The limit is raised by half. */
 const STEP = 1.5;
+/** ECPU per second that ElastiCache takes for a limit. */
+const LEAST = 1_000;
+const MOST = 15_000_000;
 
 /** A serverless cache scales by itself: the only thing to do is to raise the limit somebody has set. */
 export const decideServerless = (
@@ -23,7 +27,11 @@ export const decideServerless = (
   if (facts.status !== 'available') {
     return ['creating', 'modifying'].includes(facts.status)
       ? defer('not-available', now + MINUTE, `${facts.id} is ${facts.status}.`)
-      : escalate('unexpected-state', `Its status is "${facts.status}".`, 'Look at the cache in the console.');
+      : escalate(
+          'unexpected-state',
+          `The status of ${facts.id} is "${facts.status}".`,
+          `What has happened: ${recentEvents(facts)}`,
+        );
   }
   if (change !== undefined && change.availableSince === undefined) {
     return defer('measuring', now + 3 * MINUTE, `${facts.id} is available again with ${change.says}; it is measured.`, {
@@ -34,6 +42,12 @@ export const decideServerless = (
   const since = Math.max(now - 10 * MINUTE, change?.availableSince ?? 0);
   const throttled = sum(facts.throttled.filter(([at]) => at >= since));
   const used = Math.max(0, ...facts.ecpuPerSecond.filter(([at]) => at >= since).map(([, value]) => value));
+  if (facts.ecpuPerSecond.length === 0 && facts.throttled.length === 0) {
+    const why = `Nothing is published of ${facts.id} in the last ten minutes.`;
+    return facts.ledger.incident === null
+      ? skip('metrics-missing', why)
+      : defer('metrics-missing', now + 2 * MINUTE, why);
+  }
   if (throttled === 0) {
     if (facts.ledger.incident !== null) {
       return skip('resolved', `No command of ${facts.id} is throttled any more.`, kept);
@@ -48,7 +62,7 @@ export const decideServerless = (
     return escalate(
       'serverless-throttled',
       `${seen}; ${maximum === null ? 'no ECPU limit is set' : `the limit of ${maximum.toLocaleString('en-US')} is not what holds it back`}.`,
-      'A serverless cache doubles within 10 to 12 minutes at most: set ECPUPerSecond.Minimum before a known peak, or spread a hot key.',
+      `A serverless cache doubles within 10 to 12 minutes at most: spread a hot key, or before a known peak set the least it keeps ready, which is billed: ${commandLine(limits(facts.id, maximum, Math.max(LEAST, Math.ceil(used))))}`,
     );
   }
   const raised = Math.min(Math.ceil(STEP * maximum), policy.maxEcpuPerSecond);
@@ -56,16 +70,12 @@ export const decideServerless = (
     return escalate(
       'at-limits',
       `${seen}, at its limit of ${maximum.toLocaleString('en-US')}; reflex:max-ecpu-per-second is ${policy.maxEcpuPerSecond.toLocaleString('en-US')}.`,
-      'Raise reflex:max-ecpu-per-second, or lower the load.',
+      maximum < MOST
+        ? `Lower the load, or allow more: ${setTag(facts, 'max-ecpu-per-second', Math.min(MOST, Math.ceil(STEP * maximum)))}`
+        : 'Lower the load, or spread it over several caches; no cache takes more. Their quotas: aws service-quotas list-service-quotas --service-code elasticache',
     );
   }
-  const call: ElastiCacheCall = {
-    call: 'ModifyServerlessCache',
-    params: {
-      ServerlessCacheName: facts.id,
-      CacheUsageLimits: { ECPUPerSecond: { Maximum: raised, ...(minimum !== null && { Minimum: minimum }) } },
-    },
-  };
+  const call = limits(facts.id, raised, minimum);
   const why = `${seen}, at the limit that was set: ${maximum.toLocaleString('en-US')} -> ${raised.toLocaleString('en-US')} ECPU/s.`;
   if (!policy.allow.includes('serverless-limit')) {
     return escalate(
@@ -82,10 +92,26 @@ export const decideServerless = (
     ...pace(memory, facts.ledger.lastActAt, COOL_DOWN),
     remember: {
       ...memory,
-      change: { kind: 'serverless-limit', says: `a limit of ${raised} ECPU/s`, at: now, node: null, cpu: null },
+      change: {
+        kind: 'serverless-limit',
+        says: `a limit of ${raised.toLocaleString('en-US')} ECPU/s`,
+        at: now,
+        node: null,
+        cpu: null,
+      },
       changedAt: now,
     },
   };
 };
+
+const limits = (name: string, maximum: number | null, minimum: number | null): ElastiCacheCall => ({
+  call: 'ModifyServerlessCache',
+  params: {
+    ServerlessCacheName: name,
+    CacheUsageLimits: {
+      ECPUPerSecond: { ...(maximum !== null && { Maximum: maximum }), ...(minimum !== null && { Minimum: minimum }) },
+    },
+  },
+});
 
 const sum = (points: ServerlessSituation['throttled']): number => points.reduce((total, [, value]) => total + value, 0);

@@ -115,23 +115,32 @@ describe('a call that fails', () => {
   });
 
   it.each([
-    ['NodeQuotaForClusterExceeded', 'cache-quota', 'L-AF354865'],
-    ['NodeGroupsPerReplicationGroupQuotaExceeded', 'cache-quota', 'L-AF354865'],
-    ['NodeQuotaForCustomerExceeded', 'cache-quota', 'L-DFE45DF3'],
-    ['ClusterQuotaForCustomerExceeded', 'cache-quota', 'L-DFE45DF3'],
-    ['InvalidParameterValue', 'invalid-argument', 'report'],
-    ['InvalidParameterCombination', 'invalid-argument', 'report'],
-    ['AccessDenied', 'access-denied', 'reflex:enabled'],
-    ['InvalidVPCNetworkStateFault', 'act-failed', 'changed nothing'],
-  ])('with %s goes to a person: %s', async (code, reason, advice) => {
+    ['NodeQuotaForClusterExceeded', 'cache-quota', 'nodes per cluster', '--quota-code L-AF354865'],
+    ['NodeGroupsPerReplicationGroupQuotaExceeded', 'cache-quota', 'nodes per cluster', '--quota-code L-AF354865'],
+    ['NodeQuotaForCustomerExceeded', 'cache-quota', 'nodes per Region', '--quota-code L-DFE45DF3'],
+    ['ClusterQuotaForCustomerExceeded', 'cache-quota', 'nodes per Region', '--quota-code L-DFE45DF3'],
+    ['InvalidParameterValue', 'invalid-argument', 'report', '--new-replica-count 2'],
+    ['InvalidParameterCombination', 'invalid-argument', 'report', '--new-replica-count 2'],
+    ['AccessDenied', 'access-denied', 'reflex:enabled', '--new-replica-count 2'],
+    ['InvalidVPCNetworkStateFault', 'act-failed', 'changed nothing', '--new-replica-count 2'],
+  ])('with %s goes to a person: %s', async (code, reason, advice, command) => {
     const result = await failing(code);
 
     expect(result?.problem).toMatchObject({ kind: 'escalate', reason, advice: expect.stringContaining(advice) });
+    expect(JSON.stringify(result?.problem)).toMatch(new RegExp(`aws .* ${command}"}$`));
     expect(fake.called('IncreaseReplicaCount')).toHaveLength(1);
   });
 
   it('with NoOperationFault was done already', async () => {
     expect(await failing('NoOperationFault')).toEqual({ actions: [increase(2)] });
+  });
+
+  it('with nothing to modify was done already', async () => {
+    fake.elasticache.createGroup('orders');
+    const said = new AwsError('InvalidParameterCombination', 'No modifications were requested');
+    fake.fault('IncreaseReplicaCount', said);
+
+    expect(await acted(increase(2))).toEqual({ actions: [increase(2)] });
   });
 
   it('with a group that is gone ends the incident', async () => {

@@ -226,7 +226,7 @@ describe('slow commands', () => {
     await function_.run(MINUTE);
 
     expect(last(function_)).toMatchObject({ decision: 'escalate', reason: 'slow-commands', actions: [] });
-    expect(last(function_).why).toContain('KEYS 12 times, 3000 ms in all, 250 ms at most; GET 1 times');
+    expect(last(function_).why).toContain('KEYS 12 times, 3000 ms in all, 250 ms at most; GET once, 11 ms in all');
     expect(JSON.stringify(fake.sns.published)).toContain('KEYS 12 times');
     expect(JSON.stringify(fake.sns.published)).not.toContain('10.0.0.7');
   });
@@ -326,6 +326,67 @@ describe('a warning', () => {
   });
 });
 
+describe('a cluster outside of replication groups', () => {
+  /** `cpu` of four vCPUs, all of it writes. */
+  const publishing = (id: string, cpu: () => number) => {
+    const publish = (at: number) => {
+      const metrics = {
+        EngineCPUUtilization: cpu(),
+        CPUUtilization: cpu() / 4,
+        SetTypeCmds: 6_000_000,
+        GetTypeCmds: 10,
+      };
+      for (const [name, value] of Object.entries(metrics)) {
+        const dimensions = { CacheClusterId: id, CacheNodeId: '0001' };
+        fake.cloudwatch.publish({ namespace: 'AWS/ElastiCache', name, dimensions }, at, value);
+      }
+    };
+    for (let i = 1; i <= 15; i++) publish(Math.floor(fake.clock() / MINUTE) * MINUTE - i * MINUTE);
+    fake.clock.eachMinute((at) => publish(at - MINUTE));
+  };
+
+  it('is found busy by the schedule alone, gets a larger node, and is seen to cool down', async () => {
+    const cluster = fake.elasticache.createCluster('alone');
+    publishing('alone', () => (cluster.nodeType === 'cache.m5.xlarge' ? 97 : 48));
+    const function_ = await start({ ALLOW: 'node-type' });
+
+    function_.send(tick('all'));
+    await function_.run(30 * MINUTE);
+
+    expect(cluster.nodeType).toBe('cache.m5.2xlarge');
+    expect(story(function_)).toEqual(['act primary-write-hot', 'defer measuring', 'skip resolved']);
+    expect(last(function_).why).toBe(
+      'Engine core of alone: 97 % before, 48 % after cache.m5.xlarge -> cache.m5.2xlarge.',
+    );
+  });
+
+  it('of Memcached is left alone, whichever of its nodes the alarm names', async () => {
+    fake.elasticache.createCluster('objects', { engine: 'memcached' });
+    const function_ = await start();
+
+    function_.send(alarm({ CacheClusterId: 'objects', CacheNodeId: '0002' }, 'CPUUtilization'));
+    await function_.run(MINUTE);
+
+    expect(story(function_)).toEqual(['skip memcached']);
+  });
+});
+
+describe('cluster mode with one shard', () => {
+  it('is divided, its primary known by IsMaster', async () => {
+    fake.elasticache.createGroup('orders', { clusterMode: 'enabled' });
+    offered(fake, 'orders', ({ primary }, _shard, { shards }) =>
+      primary ? { EngineCPUUtilization: 150 / (1 + shards.length), SetTypeCmds: 5_000_000, SetTypeCmdsLatency: 9 } : {},
+    );
+    const function_ = await start({ ALLOW: 'shards', ACT_AT: 'warning' });
+
+    function_.send(alarm({ ReplicationGroupId: 'orders', Role: 'Primary' }));
+    await function_.run(40 * MINUTE);
+
+    expect(nodesIn('orders')).toEqual([2, 2]);
+    expect(story(function_)).toEqual(['act primaries-write-hot', 'defer changing', 'defer measuring', 'skip resolved']);
+  });
+});
+
 describe('a serverless cache', () => {
   const dimension = (name: string) => ({ [name]: 'sessions' });
   const throttled = (name: string) => {
@@ -376,14 +437,10 @@ describe('many alarms at once', () => {
     );
     await function_.run(2_000);
 
-    const reads = [
-      'DescribeReplicationGroups',
-      'GetResources',
-      'DescribeScalableTargets',
-      'DescribeUpdateActions',
-      'GetMetricData',
-    ];
+    const reads = ['DescribeReplicationGroups', 'GetResources', 'DescribeScalableTargets', 'DescribeUpdateActions'];
     for (const operation of reads) expect(fake.called(operation), operation).toHaveLength(1);
+    // 18 nodes of 45 metrics, 500 a call.
+    expect(fake.called('GetMetricData')).toHaveLength(2);
     expect(fake.called('DescribeCacheClusters')).toHaveLength(2);
     expect(fake.called('IncreaseReplicaCount')).toHaveLength(9);
   });

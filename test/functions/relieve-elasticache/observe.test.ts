@@ -2,6 +2,7 @@ import { EC2Client } from '@aws-sdk/client-ec2';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GroupFacts, ServerlessFacts } from '../../../functions/relieve-elasticache/facts.ts';
+import { NODE_METRICS } from '../../../functions/relieve-elasticache/load.ts';
 import { observe } from '../../../functions/relieve-elasticache/observe.ts';
 import type { Trigger } from '../../../shared/function.ts';
 import { groupArn } from '../../support/cache-facts.ts';
@@ -56,6 +57,38 @@ describe('a group', () => {
       ['0003', 'primary'],
     ]);
     expect(shards.map(({ slots }) => slots)).toEqual([5_461, 5_461, 5_462]);
+  });
+
+  it('without cluster mode has its roles from IsMaster where AWS does not tell them', async () => {
+    fake.elasticache.createGroup('orders', { replicas: 1, tellsRoles: false });
+    expect((await groupFacts()).nodes.map(({ role }) => role)).toEqual([null, null]);
+
+    offered(fake, 'orders', () => ({}));
+    expect((await groupFacts()).nodes.map(({ role }) => role)).toEqual(['replica', 'primary']);
+  });
+
+  it('has the version of its engine, which only its members tell', async () => {
+    fake.elasticache.createGroup('orders', { engine: 'valkey', engineVersion: '8.0.1' });
+    expect(await groupFacts()).toMatchObject({ engine: 'valkey', engineVersion: '8.0.1', tls: false });
+  });
+
+  it.each([
+    ['5.0.6', 7.2],
+    ['6.2.6', 7_200],
+  ])('of Redis %s has its lag in seconds: %d', async (engineVersion, expected) => {
+    fake.elasticache.createGroup('orders', { engineVersion });
+    offered(fake, 'orders', ({ primary }) => (primary ? {} : { ReplicationLag: 7_200 }));
+
+    const { nodes } = await groupFacts();
+
+    expect(nodes.find(({ role }) => role === 'replica')?.load.replicationLag).toBe(expected);
+  });
+
+  it('with data tiering counts its SSD as memory', async () => {
+    fake.elasticache.createGroup('orders', { nodeType: 'cache.r6gd.xlarge' });
+    offered(fake, 'orders', () => ({ DatabaseMemoryUsagePercentage: 99, DatabaseCapacityUsagePercentage: 31 }));
+
+    expect((await groupFacts()).nodes[0]?.load).toMatchObject({ memory: 31, memoryPeakHour: 31 });
   });
 
   it('in cluster mode without IsMaster has no known role', async () => {
@@ -159,6 +192,24 @@ describe('the slow log', () => {
     });
   });
 
+  it('is read over empty pages, as CloudWatch Logs gives them while it searches', async () => {
+    fake.elasticache.createGroup('orders', { logGroup: '/redis/slow' });
+    for (let i = 0; i < 5; i++) fake.logs.write('/redis/slow', entry);
+    fake.logs.paged(2);
+
+    expect((await groupFacts()).slowLog.commands).toMatchObject([{ command: 'KEYS', count: 5 }]);
+    expect(fake.called('FilterLogEvents')).toHaveLength(4);
+  });
+
+  it('that takes many pages is read in part: an answer cannot wait for it', async () => {
+    fake.elasticache.createGroup('orders', { logGroup: '/redis/slow' });
+    for (let i = 0; i < 50; i++) fake.logs.write('/redis/slow', entry);
+    fake.logs.paged(2);
+
+    expect((await groupFacts()).slowLog.commands).toMatchObject([{ command: 'KEYS', count: 6 }]);
+    expect(fake.called('FilterLogEvents')).toHaveLength(4);
+  });
+
   it('that cannot be read stops nothing', async () => {
     fake.elasticache.createGroup('orders', { logGroup: '/redis/gone' });
     expect((await groupFacts()).slowLog).toEqual({ logGroup: '/redis/gone', commands: null });
@@ -212,7 +263,7 @@ describe('a serverless cache', () => {
 });
 
 describe('a large group', () => {
-  it('of 90 nodes costs five readings of 500 metrics, side by side, and fits a history record', async () => {
+  it('of 90 nodes costs nine readings of at most 500 metrics, and fits a history record', async () => {
     fake.elasticache.createGroup('orders', { shards: 15, replicas: 5 });
     offered(fake, 'orders', () => ({}), 12);
 
@@ -221,8 +272,29 @@ describe('a large group', () => {
     const queries = fake
       .called('GetMetricData')
       .map(({ MetricDataQueries }) => (MetricDataQueries as unknown[]).length);
-    expect(queries).toEqual([500, 500, 500, 500, 340]);
+    expect(queries.reduce((sum, count) => sum + count, 0)).toBe(90 * NODE_METRICS.length);
+    expect(queries).toEqual([...Array<number>(8).fill(500), 50]);
     expect(JSON.stringify(facts).length).toBeLessThan(300_000);
+  });
+});
+
+describe('many caches', () => {
+  it('are asked for service updates twenty at a time, groups and clusters apart', async () => {
+    const groups = Array.from({ length: 45 }, (_, i) =>
+      fake.elasticache.createGroup(`group-${i}`, { updating: i === 44 }),
+    );
+    const clusters = [0, 1].map((i) => fake.elasticache.createCluster(`alone-${i}`, { updating: i === 1 }));
+
+    const observed = await look(
+      [...groups, ...clusters].map(({ arn }) => arn),
+      'tick',
+    );
+
+    const updating = [...observed].flatMap(([arn, one]) =>
+      'facts' in one && one.facts.kind !== 'serverless' && one.facts.updating !== false ? [arn.split(':').at(-1)] : [],
+    );
+    expect(updating).toEqual(['group-44', 'alone-1']);
+    expect(fake.called('DescribeUpdateActions')).toHaveLength(4);
   });
 });
 

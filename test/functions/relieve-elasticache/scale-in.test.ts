@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Memory, NodeLoad } from '../../../functions/relieve-elasticache/facts.ts';
 import { decided, group, hot, IDLE, shard } from '../../support/cache-facts.ts';
@@ -145,6 +146,64 @@ describe('after an hour of calm', () => {
   });
 });
 
+describe('an hour of which only a part was calm', () => {
+  const facts = (odd: Partial<NodeLoad>) =>
+    group(shard('0001', IDLE, IDLE, { ...IDLE, ...odd }), { trigger: 'tick', remembered: added(1, 1) });
+
+  it.each<[string, Partial<NodeLoad>, string]>([
+    ['one node was busy', { engineCpuHour: { minutes: 60, mean: 10, peak: 46 } }, 'skip not-saturated'],
+    ['one node has gaps', { engineCpuHour: { minutes: 54, mean: 10, peak: 15 } }, 'skip metrics-missing'],
+    ['one node evicted keys', { evictionsHour: 1 }, 'skip not-calm'],
+    ['none did', {}, 'act scale-in-cache'],
+  ])('because %s: %s', (_, odd, expected) => {
+    expect(outcome(decided(facts(odd)))).toBe(expected);
+  });
+});
+
+describe('replicas and windows', () => {
+  it('a replica goes in a maintenance window, too', () => {
+    expect(outcome(decided(calm({ maintenanceWindow: 'thu:03:00-thu:04:00' })))).toBe('act scale-in-cache');
+  });
+});
+
+describe('the load of a replica that goes', () => {
+  const own = (id: string, from: number): Memory => ({ addedReplicas: { [id]: { from, count: 1 } } });
+
+  it('is shared by all that stay', () => {
+    const four = (mean: number) =>
+      group(shard('0001', IDLE, carrying(mean), carrying(mean), carrying(mean)), {
+        trigger: 'tick',
+        remembered: own('0001', 2),
+      });
+
+    expect(outcome(decided(four(39)))).toBe('act scale-in-cache');
+    expect(outcome(decided(four(40)))).toBe('skip nothing-to-remove');
+  });
+
+  it('falls on the primary of its own shard', () => {
+    const nodes = (first: number, second: number) => [
+      ...shard('0001', carrying(first), carrying(20)),
+      ...shard('0002', carrying(second), carrying(20)),
+    ];
+    const goes = (first: number, second: number) => {
+      const facts = group(nodes(first, second), { trigger: 'tick', failover: false });
+      return paramsOf(decided(facts, { 'scale-in': 'all', 'min-replicas': '0' }));
+    };
+
+    expect(goes(45, 10)).toMatchObject({ ReplicaConfiguration: [{ NodeGroupId: '0002', NewReplicaCount: 0 }] });
+    expect(goes(10, 45)).toMatchObject({ ReplicaConfiguration: [{ NodeGroupId: '0001', NewReplicaCount: 0 }] });
+  });
+
+  it.each<[string, readonly ('primary' | 'replica' | null)[]]>([
+    ['the primary', ['replica', 'replica', null]],
+    ['the replicas', [null, null, 'primary']],
+  ])('falls on nobody where %s is not known', (_, roles) => {
+    const nodes = shard('0001', IDLE, IDLE, IDLE).map((node, i) => ({ ...node, role: roles[i] ?? null }));
+    const facts = group(nodes, { trigger: 'tick' });
+    expect(outcome(decided(facts, { 'scale-in': 'all' }))).toBe('skip nothing-to-remove');
+  });
+});
+
 describe('a shard that was added', () => {
   const SHARDS = { allow: 'shards' };
   const three = (
@@ -184,17 +243,51 @@ describe('a shard that was added', () => {
     expect(outcome(decided(three(load, {}, last), SHARDS))).toBe(expected);
   });
 
-  it('stays where the free memory of the others is less than one and a half of its own', () => {
-    const nodes = (memory: number) =>
-      group(
-        [...shard('0001', { ...IDLE, memoryPeakHour: memory }), ...shard('0002', { ...IDLE, memoryPeakHour: 34.9 })],
-        {
-          trigger: 'tick',
-          remembered: { addedShards: { from: 1, count: 1 } },
-        },
-      );
-    expect(outcome(decided(nodes(34.9), SHARDS))).toBe('act scale-in-cache');
-    expect(outcome(decided(nodes(35), SHARDS))).toBe('skip nothing-to-remove');
+  it.each([
+    [34.9, 34.9, 'act scale-in-cache'],
+    [35, 34.9, 'skip nothing-to-remove'],
+    [34.9, 35, 'skip nothing-to-remove'],
+  ])('of two, with memory at %d and %d %%: %s', (first, second, expected) => {
+    const nodes = [
+      ...shard('0001', { ...IDLE, memoryPeakHour: first }),
+      ...shard('0002', { ...IDLE, memoryPeakHour: second }),
+    ];
+    const facts = group(nodes, { trigger: 'tick', remembered: { addedShards: { from: 1, count: 1 } } });
+    expect(outcome(decided(facts, SHARDS))).toBe(expected);
+  });
+
+  it('leaves at least one and a half times its data free, as AWS asks, whatever the shards hold', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 100 }), { minLength: 2, maxLength: 12 }), (memories) => {
+        const nodes = memories.flatMap((memoryPeakHour, i) =>
+          shard(String(i + 1).padStart(4, '0'), { ...IDLE, memoryPeakHour }),
+        );
+        const decision = decided(group(nodes, { trigger: 'tick' }), { ...SHARDS, 'scale-in': 'all' });
+        if (decision.kind !== 'act') return;
+        const goes = memories.at(-1) ?? 0;
+        const free = memories.slice(0, -1).reduce((sum, memory) => sum + 100 - memory, 0);
+        expect(free).toBeGreaterThanOrEqual(1.5 * goes);
+      }),
+    );
+  });
+
+  it.each<[string, Partial<NodeLoad>, Partial<NodeLoad>, string]>([
+    ['primary', { memoryPeakHour: 60 }, {}, 'skip nothing-to-remove'],
+    ['replica, which only follows', {}, { memoryPeakHour: 60 }, 'act scale-in-cache'],
+    ['primary by its engine', { engineCpuHour: { minutes: 60, mean: 44, peak: 45 } }, {}, 'skip nothing-to-remove'],
+  ])('is judged by each %s', (_, primary, replica, expected) => {
+    const nodes = [
+      ...shard('0001', { ...IDLE, ...primary }, { ...IDLE, ...replica }),
+      ...['0002', '0003'].flatMap((id) => shard(id, IDLE, IDLE)),
+    ];
+    const facts = group(nodes, { trigger: 'tick', remembered: { addedShards: { from: 2, count: 1 } } });
+    expect(outcome(decided(facts, SHARDS))).toBe(expected);
+  });
+
+  it('stays where a primary is not known', () => {
+    const facts = three();
+    const nodes = facts.nodes.map((node) => (node.shard === '0001' ? { ...node, role: null } : node));
+    expect(outcome(decided({ ...facts, nodes }, SHARDS))).toBe('skip nothing-to-remove');
   });
 
   it.each<[string, Parameters<typeof group>[1], Record<string, string>, string]>([

@@ -83,9 +83,9 @@ describe('a person reads', () => {
     ).toMatchInlineSnapshot(`
       "skip memcached: Memcached is multithreaded and has no replicas: judge it by CPUUtilization above 90 %, and add nodes.
       escalate unexpected-state: Its engine is "dragonfly", which Reflex does not know.
-      -> Please report it.
+      -> Please report it. What has happened: aws elasticache describe-events --duration 1440 --source-type replication-group --source-identifier orders
       escalate unknown-node-type: cache.x9.large: neither the table nor EC2 says how many vCPUs it has, and the threshold depends on it.
-      -> Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %.
+      -> Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %. N: aws ec2 describe-instance-types --query 'InstanceTypes[0].VCpuInfo.DefaultVCpus' --instance-types x9.large
       skip metrics-missing: No node is hot, but node-0001-2 has not three one-minute points of its CPU in the last ten minutes.
       defer metrics-missing: No node has three one-minute points of its CPU in the last ten minutes.
       defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Somebody else's change is under way (modifying); nothing can be changed until it is over.
@@ -94,14 +94,14 @@ describe('a person reads', () => {
       defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Somebody else's change is under way (shard 0001 is deleting); nothing can be changed until it is over.
       skip cache-gone: orders is deleted.
       escalate unexpected-state: The status of orders is "odd".
-      -> Look at it in the console.
+      -> What has happened: aws elasticache describe-events --duration 1440 --source-type replication-group --source-identifier orders
       escalate compatible-mode: Engine core in use: node-0001-2 (primary) 96 %. Cluster mode is compatible, in which ElastiCache allows no scaling.
-      -> Finish the migration: aws elasticache modify-replication-group --replication-group-id orders --cluster-mode enabled --apply-immediately
+      -> Finish the migration: aws elasticache modify-replication-group --replication-group-id orders --apply-immediately --cluster-mode enabled
       defer native-autoscaler: Engine core in use: node-0001-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders. Application Auto Scaling owns Replicas of this group, so they are left to it.
       escalate global-datastore: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. The group belongs to global datastore abcde-orders, which changes shards and node types as a whole.
       -> In the primary Region: aws elasticache modify-global-replication-group --global-replication-group-id abcde-orders --apply-immediately --cache-node-type cache.m5.2xlarge
       escalate global-datastore: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Remedy: ModifyReplicationGroupShardConfiguration, 2 -> 3 shards. The group belongs to global datastore abcde-orders, which changes shards and node types as a whole.
-      -> In the primary Region: aws elasticache increase-node-groups-in-global-replication-group --global-replication-group-id abcde-orders --node-group-count 3 --apply-immediately
+      -> In the primary Region: aws elasticache increase-node-groups-in-global-replication-group --global-replication-group-id abcde-orders --apply-immediately --node-group-count 3
       escalate pending-modification: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. But engine version 7.2 waits for the maintenance window, and ApplyImmediately would apply it too.
       -> Apply or withdraw the pending change first; then: aws elasticache modify-replication-group --replication-group-id orders --cache-node-type cache.m5.2xlarge --apply-immediately
       defer maintenance-window: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: a service update is being applied.
@@ -109,9 +109,9 @@ describe('a person reads', () => {
       defer maintenance-window: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: maintenance window thu:03:00-thu:04:00.
       defer maintenance-window: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: snapshot window 03:30-04:30.
       escalate warning-level: Above 65 %, below 90 %: nothing is changed yet. Engine core in use: node-0001-2 (primary) 70 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders.
-      -> aws elasticache increase-replica-count --replication-group-id orders --apply-immediately --new-replica-count 2   (or set reflex:act-at = warning)
+      -> To do it now (reflex:act-at = warning would have it done): aws elasticache increase-replica-count --replication-group-id orders --apply-immediately --new-replica-count 2
       escalate reshard-above-80: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Remedy: ModifyReplicationGroupShardConfiguration, 2 -> 3 shards. At 97 % moving slots would make it worse first; AWS advises to reshard below 80 %.
-      -> When the load is lower, or at once at your own risk: aws elasticache modify-replication-group-shard-configuration --replication-group-id orders --node-group-count 3 --apply-immediately   (or set reflex:reshard-above-80 = true)
+      -> When the load is lower, or at once at your own risk (reflex:reshard-above-80 = true would have it done): aws elasticache modify-replication-group-shard-configuration --replication-group-id orders --node-group-count 3 --apply-immediately
       escalate primary-write-hot: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. Not allowed by itself: reflex:allow does not list node-type.
       -> aws elasticache modify-replication-group --replication-group-id orders --cache-node-type cache.m5.2xlarge --apply-immediately"
     `);
@@ -165,21 +165,21 @@ describe('a person reads', () => {
       escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. Scripts take 55 % of the engine of node-0001-2. A larger cache runs them no faster. Its slow log is not delivered to CloudWatch Logs.
       -> Switch the slow log on: aws elasticache modify-cache-cluster --cache-cluster-id orders --apply-immediately --log-delivery-configurations '[{"LogType":"slow-log","DestinationType":"cloudwatch-logs","DestinationDetails":{"CloudWatchLogsDetails":{"LogGroup":"/elasticache/orders"}},"LogFormat":"json"}]'
       escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. Scripts take 55 % of the engine of node-0001-2. A larger cache runs them no faster. Its slow log (/redis) could not be read.
-      -> Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts.
+      -> Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts. All entries: aws logs filter-log-events --log-group-name /redis --start-time 1772679720123
       escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. Scripts take 55 % of the engine of node-0001-2. A larger cache runs them no faster. Its slow log (/redis) has no entry in the last ten minutes.
-      -> Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts.
-      escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. KeyBasedCmds of node-0001-2 take 1500 us each, at no more than the usual 6000 a minute. A larger cache runs them no faster. Its slow log is not delivered to CloudWatch Logs.
+      -> Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts. All entries: aws logs filter-log-events --log-group-name /redis --start-time 1772679720123
+      escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. KeyBasedCmds take 15 % of the engine of node-0001-2: 1500 us each, at no more than the usual 6000 a minute. A larger cache runs them no faster. Its slow log is not delivered to CloudWatch Logs.
       -> Switch the slow log on: aws elasticache modify-replication-group --replication-group-id orders --apply-immediately --log-delivery-configurations '[{"LogType":"slow-log","DestinationType":"cloudwatch-logs","DestinationDetails":{"CloudWatchLogsDetails":{"LogGroup":"/elasticache/orders"}},"LogFormat":"json"}]'
       act read-hot-primary: Engine core in use: node-0001-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders.
       escalate connection-storm: Engine core in use: node-0001-2 (primary) 96 %. 6000 new connections a minute at node-0001-2 (usually 100), without more reads and writes: the engine accepts connections instead of commands.
-      -> Pool connections in the clients and back off with jitter before reconnecting. TLS handshakes run on the engine's own thread on cache.m5.xlarge: Graviton from xlarge and x86 from 2xlarge hand them to other threads.
+      -> Pool connections in the clients and back off with jitter before reconnecting. TLS handshakes run on the engine's own thread on cache.m5.xlarge with Redis 7.1.0: Graviton from xlarge and x86 from 2xlarge hand them to other threads, from Redis 6.2.5 on. Who connects, CLIENT LIST says at: aws elasticache describe-cache-clusters --show-cache-node-info --query 'CacheClusters[0].CacheNodes[0].Endpoint' --cache-cluster-id node-0001-2
       escalate connection-storm: Engine core in use: node-0001-2 (primary) 96 %. 6000 new connections a minute at node-0001-2, without more reads and writes: the engine accepts connections instead of commands.
-      -> Pool connections in the clients and back off with jitter before reconnecting.
+      -> Pool connections in the clients and back off with jitter before reconnecting. Who connects, CLIENT LIST says at: aws elasticache describe-cache-clusters --show-cache-node-info --query 'CacheClusters[0].CacheNodes[0].Endpoint' --cache-cluster-id node-0001-2
       escalate connections-near-limit: Engine core in use: node-0001-2 (primary) 96 %. node-0001-2 has 60000 of 65000 connections, and no node takes more.
-      -> Pool connections in the clients, and close idle ones (parameter timeout).
+      -> Pool connections in the clients, and close idle ones (parameter timeout). Who is connected, CLIENT LIST says at: aws elasticache describe-cache-clusters --show-cache-node-info --query 'CacheClusters[0].CacheNodes[0].Endpoint' --cache-cluster-id node-0001-2
       act memory-bound: Engine core in use: node-0001-2 (primary) 96 %. node-0001-2 is full (93 %) and evicted 7 keys in five minutes; replicas would be as full. Remedy: ModifyReplicationGroup, cache.r7g.xlarge -> cache.r7g.2xlarge.
       escalate roles-unknown: Engine core in use: node-0001-1 (role unknown) 96 %. Neither CurrentRole nor the metric IsMaster says which of its nodes is the primary.
-      -> Look at IsMaster in CloudWatch; the name of a node says nothing after a failover.
+      -> The name of a node says nothing after a failover; look at IsMaster in CloudWatch, and at CurrentRole: aws elasticache describe-replication-groups --query 'ReplicationGroups[0].NodeGroups[].NodeGroupMembers[].[CacheClusterId,CurrentRole,ReadEndpoint.Address]' --replication-group-id orders
       act network-bound: Engine core in use: node-0001-2 (primary) 40 %, node-0001-1 (replica) 10 %. The network of node-0001-2 is the limit, not its engine: allowance exceeded in 3 of 5 minutes. Remedy: ModifyReplicationGroup, cache.r7g.xlarge -> cache.r7g.2xlarge.
       act network-bound: Engine core in use: node-0001-2 (primary) 40 %, node-0001-1 (replica) 10 %. The network of node-0001-2 is the limit, not its engine: allowance exceeded in 0 of 5 minutes, 120 % of the baseline bandwidth in use. Remedy: ModifyReplicationGroup, cache.r7g.xlarge -> cache.r7g.2xlarge."
     `);
@@ -223,12 +223,12 @@ describe('a person reads', () => {
       "act uneven-slots: Engine core in use: node-0001-2 (primary) 97 %. Shard 0001 stands out from the others with 12000 slots, 8192 on average. Remedy: ModifyReplicationGroupShardConfiguration, the slots spread evenly over the 2 shards.
       act hot-shard-reads: Engine core in use: node-0001-2 (primary) 96 %. Shard 0001 stands out from the others and is read, not written; its replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in shard 0001.
       escalate hot-shard-writes: Engine core in use: node-0001-2 (primary) 97 %. Shard 0001 stands out from the others though its slots are no more, and it is written: a hot key, which no resharding divides.
-      -> Find it (redis-cli --hotkeys, CLUSTER SLOT-STATS on Valkey 8), split it over several keys, or cache it in the clients.
+      -> Find it (redis-cli --hotkeys, CLUSTER SLOT-STATS on Valkey 8), split it over several keys, or cache it in the clients. The node: aws elasticache describe-cache-clusters --show-cache-node-info --query 'CacheClusters[0].CacheNodes[0].Endpoint' --cache-cluster-id node-0001-2
       act replication-lag: Engine core in use: node-0001-3 (primary) 96 %. Replicas are 9 s behind the writes; one more would cost the primary more still. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge.
       act core-starved: Engine core in use: node-0001-1 (primary) 100 %, by CPUUtilization x 2 vCPU. The engine of node-0001-1 gets 50 % of a core that other work fills (snapshots, TLS, the system). Remedy: ModifyReplicationGroup, cache.r7g.large -> cache.r7g.xlarge.
       act replicas-hot: Engine core in use: node-0001-1 (replica) 96 %. The replicas are busy, the primary is not: reads need one more. Remedy: IncreaseReplicaCount, one replica more in orders.
       escalate uneven-reads: Engine core in use: node-0001-1 (replica) 96 %. The replicas of its shard are at 39 % on average: clients stick to one of them.
-      -> The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves.
+      -> The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves: aws elasticache describe-replication-groups --query 'ReplicationGroups[0].NodeGroups[].NodeGroupMembers[].[CacheClusterId,CurrentRole,ReadEndpoint.Address]' --replication-group-id orders
       act read-hot-primary: Engine core in use: node-0001-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders.
       act read-hot-primary: Engine core in use: node-0001-2 (primary) 96 %, node-0002-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in each of 2 shards.
       escalate reads-not-offloaded: Engine core in use: node-0001-1 (primary) 96 %. The primary is busy with reads, there is no replica, and nothing says that one would be read from.
@@ -238,16 +238,16 @@ describe('a person reads', () => {
       act reads-not-offloaded: Engine core in use: node-0001-1 (primary) 96 %. The primary is busy with reads, there is no replica, and nothing says that one would be read from. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge.
       act primaries-write-hot: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Remedy: ModifyReplicationGroupShardConfiguration, 2 -> 3 shards.
       act primary-write-hot: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge.
-      escalate migrate-to-cluster-mode: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. But no node type that AWS offers for cache.r7g.xlarge would help: this is as much as one engine thread can do.
-      -> Migrate to cluster mode, so that several primaries share the writes.
+      escalate migrate-to-cluster-mode: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. But no node type that AWS offers for cache.r7g.xlarge would help.
+      -> Several primaries share the writes in cluster mode. Clients have to speak the cluster protocol and use database 0 only, and the group needs automatic failover and a replica; then: aws elasticache modify-replication-group --replication-group-id orders --apply-immediately --cluster-mode compatible
       escalate at-limits: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Nothing is possible: 2 shards are the most (reflex:max-shards); no node type that AWS offers for cache.r7g.xlarge would help.
-      -> Raise the limit, or lower the load.
+      -> Lower the load, or lift a limit. To allow one more: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:max-shards,Value=3
       escalate at-limits: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Nothing is possible: 4 nodes are the most (reflex:max-nodes); no node type that AWS offers for cache.r7g.xlarge would help.
-      -> Raise the limit, or lower the load.
+      -> Lower the load, or lift a limit. To allow 2 more, as far as quota L-AF354865 does: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:max-nodes,Value=6
       escalate at-limits: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Nothing is possible: 4 nodes are the most (reflex:max-nodes); the node types it may change to could not be read.
-      -> Raise the limit, or lower the load.
+      -> Lower the load, or lift a limit. To allow 2 more, as far as quota L-AF354865 does: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:max-nodes,Value=6
       escalate at-limits: Engine core in use: node-0001-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Nothing is possible: a standalone node has no replicas; no node type that AWS offers for cache.r7g.xlarge would help.
-      -> Raise the limit, or lower the load.
+      -> Lower the load, or lift a limit. A replication group around it could have some: aws elasticache create-replication-group --replication-group-id orders-group --replication-group-description orders --primary-cluster-id orders
       act traffic-managed: Engine core in use: node-0001-2 (primary, TrafficManagementActive) 50 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders.
       act read-hot-primary: Engine core in use: node-0001-2 (primary) 96 %, node-0002-2 (primary) 96 %, node-0003-2 (primary) 96 % and 1 more. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in each of 4 shards."
     `);
@@ -366,19 +366,19 @@ describe('a person reads', () => {
       escalate serverless-limit: 200 commands throttled at 9,500 ECPU/s, at the limit that was set: 10,000 -> 15,000 ECPU/s. Not allowed by itself: reflex:allow does not list serverless-limit.
       -> aws elasticache modify-serverless-cache --serverless-cache-name orders --cache-usage-limits '{"ECPUPerSecond":{"Maximum":15000}}'
       escalate serverless-throttled: 200 commands throttled at 9,500 ECPU/s; no ECPU limit is set.
-      -> A serverless cache doubles within 10 to 12 minutes at most: set ECPUPerSecond.Minimum before a known peak, or spread a hot key.
+      -> A serverless cache doubles within 10 to 12 minutes at most: spread a hot key, or before a known peak set the least it keeps ready, which is billed: aws elasticache modify-serverless-cache --serverless-cache-name orders --cache-usage-limits '{"ECPUPerSecond":{"Minimum":9500}}'
       escalate serverless-throttled: 200 commands throttled at 100 ECPU/s; the limit of 10,000 is not what holds it back.
-      -> A serverless cache doubles within 10 to 12 minutes at most: set ECPUPerSecond.Minimum before a known peak, or spread a hot key.
+      -> A serverless cache doubles within 10 to 12 minutes at most: spread a hot key, or before a known peak set the least it keeps ready, which is billed: aws elasticache modify-serverless-cache --serverless-cache-name orders --cache-usage-limits '{"ECPUPerSecond":{"Maximum":10000,"Minimum":1000}}'
       escalate at-limits: 200 commands throttled at 9,500 ECPU/s, at its limit of 10,000; reflex:max-ecpu-per-second is 10,000.
-      -> Raise reflex:max-ecpu-per-second, or lower the load.
+      -> Lower the load, or allow more: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:serverlesscache:orders --tags Key=reflex:max-ecpu-per-second,Value=15000
       skip not-saturated: No command of orders was throttled in the last ten minutes.
       skip nothing-open: The alarm is OK again and no incident was open.
       skip resolved: No command of orders is throttled any more.
       defer measuring: orders is available again with a limit of 15000 ECPU/s; it is measured.
       defer not-available: orders is modifying.
       skip cache-gone: orders is being deleted.
-      escalate unexpected-state: Its status is "odd".
-      -> Look at the cache in the console."
+      escalate unexpected-state: The status of orders is "odd".
+      -> What has happened: aws elasticache describe-events --duration 1440 --source-type serverless-cache --source-identifier orders"
     `);
   });
 });
