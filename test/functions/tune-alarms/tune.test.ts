@@ -90,6 +90,8 @@ describe('a stream that opted in', () => {
       MetricName: 'WriteProvisionedThroughputExceeded',
       Statistic: 'Sum',
       Threshold: 0,
+      EvaluationPeriods: 1,
+      DatapointsToAlarm: 1,
     });
     expect(alarm('reflex-tuned-kinesis-orders-iterator-age')).toMatchObject({
       MetricName: 'GetRecords.IteratorAgeMilliseconds',
