@@ -34,15 +34,17 @@ trap 'rm -rf "$work"' EXIT
 
 files=0
 bytes=0
+lines=0
 links=0
 special=0
 unreadable=0
 
-# Sizes of at most 500 files a call: a command line has an end.
+# Sizes and lines of at most 500 files a call: a command line has an end.
 measure() {
   local size
   while [ "$#" -gt 0 ]; do
     while read -r size; do bytes=$((bytes + size)); done < <(stat -c %s -- "${@:1:500}")
+    lines=$((lines + $(cat -- "${@:1:500}" 2> /dev/null | wc -l)))
     shift "$(($# < 500 ? $# : 500))"
   done
 }
@@ -106,9 +108,9 @@ case $checked in
     ;;
 esac
 
-marker=$(printf '{"volumeId":"%s","snapshotId":"%s","at":"%s","files":%d,"bytes":%d,"filesFailed":%d,"filesSkipped":%d}' \
+marker=$(printf '{"volumeId":"%s","snapshotId":"%s","at":"%s","files":%d,"bytes":%d,"lines":%d,"filesFailed":%d,"filesSkipped":%d}' \
   "$RESCUE_VOLUME" "$RESCUE_SNAPSHOT" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
-  "$((files > failed ? files - failed : 0))" "$bytes" "$failed" "$((links + special))")
+  "$((files > failed ? files - failed : 0))" "$bytes" "$lines" "$failed" "$((links + special))")
 printf '%s\n' "$marker"
 printf '%s' "$marker" | aws s3 cp - "$RESCUE_MARKER" --content-type application/json --only-show-errors ||
   fail 75 'the marker was not written'

@@ -34,7 +34,8 @@ type Ending = 'done' | 'late' | { readonly error: unknown };
 
 /**
  * Deregisters all tasks of a batch together: one DeregisterTargets a target group, Cloud Map instances beside them. Each
- * group fails alone. A group that loses every target comes last: where others serve, it helps at once.
+ * group fails alone. A group that loses every target comes last: where others serve, it helps at once. Of the others, the one that
+ * takes most tasks out comes first.
  */
 export const act = (patience: Patience) => {
   const pace = paced(REGISTRATION_BUCKET, patience);
@@ -43,7 +44,7 @@ export const act = (patience: Patience) => {
     const endings = new Map<DrainCall, Ending>();
     const emptied = new Set(approved.flatMap(({ act }) => memoryOf(act).emptied ?? []));
     const groups = [...Map.groupBy(errands.filter(isForTargets), ({ call }) => call.params.TargetGroupArn)].sort(
-      ([a], [b]) => Number(emptied.has(a)) - Number(emptied.has(b)),
+      ([a, some], [b, others]) => Number(emptied.has(a)) - Number(emptied.has(b)) || others.length - some.length,
     );
     await Promise.all([
       ...groups.flatMap(([, all]) => chunksOf(all, targetsPerCall).map((some) => fromGroup(some, endings))),

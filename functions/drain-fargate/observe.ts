@@ -32,7 +32,7 @@ interface Member {
  * health of a target group has to say where it may lose its last target. What is only worth saying never delays more.
  */
 export const observe = (stack: Policy, patience: Patience) => {
-  const warm = cold();
+  const warm = cold(patience);
   return async (watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<TaskFacts>>> => {
     const asOf = patience.clock();
     const reads = readsOf(warm, patience);

@@ -18,7 +18,7 @@ import {
 import { listInstances } from '../../shared/aws/servicediscovery.ts';
 import { type EcsTask, serviceNameOf, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
-import { type Patience, patiently } from '../../shared/patience.ts';
+import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { chunksOf, once, reading } from '../../shared/reads.ts';
 
 const SECOND = 1_000;
@@ -26,6 +26,8 @@ const SECOND = 1_000;
 const READ_FOR = 20 * SECOND;
 /** What is only worth saying is asked for once, and not for more groups and definitions than this in one batch. */
 const ADVISORY_AT_MOST = 20;
+/** What the load balancers' Describe calls take together, of an account and Region. */
+const DESCRIBE_BUCKET = { burst: 20, perSecond: 5 };
 /** A deregistration delay may be changed; it is asked for again after this long. */
 const DELAY_LIVES = 10 * 60 * SECOND;
 
@@ -44,6 +46,8 @@ interface Sketch {
 
 /** Kept from one invocation to the next; nothing is decided on a sketch. */
 export interface Warm {
+  /** Waits until a load balancer's Describe call would be taken; turns away at once what would come too late. */
+  readonly pace: ReturnType<typeof paced>;
   readonly groups: Map<string, Group>;
   readonly delays: Map<string, { readonly seconds: number; readonly at: number }>;
   readonly definitions: Map<string, TaskDefinition>;
@@ -52,7 +56,8 @@ export interface Warm {
   readonly interrupted: Map<string, { readonly service: string; readonly at: number }>;
 }
 
-export const cold = (): Warm => ({
+export const cold = (patience: Patience): Warm => ({
+  pace: paced(DESCRIBE_BUCKET, patience),
   groups: new Map(),
   delays: new Map(),
   definitions: new Map(),
@@ -72,6 +77,11 @@ export const readsOf = (warm: Warm, patience: Patience) => {
   const { clock } = patience;
   const until = clock() + READ_FOR;
   const ask = <T>(call: () => Promise<T>): Promise<T> => patiently(patience, until, call);
+  const askBalancers = <T>(call: () => Promise<T>): Promise<T> =>
+    ask(async () => {
+      await warm.pace(until);
+      return call();
+    });
 
   const chunked = async <T>(
     keys: ReadonlySet<string>,
@@ -110,14 +120,14 @@ export const readsOf = (warm: Warm, patience: Patience) => {
       return new Map(found.map((service) => [service.serviceName ?? '', service]));
     });
 
-  const targetHealth = once((arn: string) => reading(() => ask(() => describeTargetHealth(arn))));
+  const targetHealth = once((arn: string) => reading(() => askBalancers(() => describeTargetHealth(arn))));
   const instances = once((serviceId: string) => reading(() => ask(() => listInstances(serviceId))));
 
   /** Family and protocol. Of a group that does not exist, or cannot be read, nothing is known. */
   const groups = async (arns: ReadonlySet<string>): Promise<void> => {
     const unknown = [...arns].filter((arn) => !warm.groups.has(arn));
     const describe = async (some: readonly string[]): Promise<TargetGroup[]> => {
-      const found = await reading(() => ask(() => describeTargetGroups(some)));
+      const found = await reading(() => askBalancers(() => describeTargetGroups(some)));
       if ('value' in found) return found.value;
       const oneIsMissing = isErrorNamed(found.error, 'TargetGroupNotFoundException', 'TargetGroupNotFound');
       if (some.length === 1 || !oneIsMissing) return [];
@@ -132,9 +142,14 @@ export const readsOf = (warm: Warm, patience: Patience) => {
 
   const delays = async (arns: ReadonlySet<string>): Promise<void> => {
     const wanted = [...arns].filter((arn) => clock() - (warm.delays.get(arn)?.at ?? 0) > DELAY_LIVES);
+    // They come out of the bucket that the health of groups does.
+    if (wanted.length > ADVISORY_AT_MOST) return;
     await Promise.all(
-      wanted.slice(0, ADVISORY_AT_MOST).map(async (arn) => {
-        const found = await reading(() => describeTargetGroupAttributes(arn));
+      wanted.map(async (arn) => {
+        const found = await reading(async () => {
+          await warm.pace(clock());
+          return describeTargetGroupAttributes(arn);
+        });
         const seconds = 'value' in found ? Number(found.value['deregistration_delay.timeout_seconds']) : Number.NaN;
         if (!Number.isNaN(seconds)) warm.delays.set(arn, { seconds, at: clock() });
       }),

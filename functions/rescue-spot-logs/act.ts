@@ -1,18 +1,22 @@
 import { isAccessDenied, isErrorNamed, isTransient } from '../../shared/aws/client.ts';
 import { createSnapshot, createTags, deleteSnapshot, deleteVolume } from '../../shared/aws/ec2.ts';
 import { runTask } from '../../shared/aws/ecs.ts';
-import type { OutcomeAction } from '../../shared/decision.ts';
+import type { Act, OutcomeAction } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { defer, escalate, type Stop } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { said } from '../../shared/words.ts';
 import type { RescueCall } from './calls.ts';
+import { pauseAfter } from './decide.ts';
+import type { Memory } from './facts.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 /** A throttled call is repeated this long; what AWS has not taken by then waits for the next look. */
 const REPEAT_FOR = 5 * SECOND;
 const TRY_AGAIN = 5 * MINUTE;
+/** ECS says it in `failures[]` with HTTP 200, or as a ClientException. */
+const NO_CAPACITY = /capacity is unavailable/i;
 
 /**
  * Makes the approved calls: volumes side by side, the calls of one in order. The first that fails ends its volume's: what was
@@ -21,7 +25,7 @@ const TRY_AGAIN = 5 * MINUTE;
 export const act = (patience: Patience) => {
   const run = paced({ burst: 20, perSecond: 20 }, patience);
 
-  const make = async (call: RescueCall): Promise<Stop | undefined> => {
+  const make = async (call: RescueCall): Promise<string | undefined> => {
     switch (call.call) {
       case 'CreateTags':
         await createTags(call.params);
@@ -31,7 +35,7 @@ export const act = (patience: Patience) => {
         return undefined;
       case 'RunTask':
         await run();
-        return placed(call, patience.clock());
+        return unplaced(call);
       case 'DeleteVolume':
         await deleteVolume(call.params.VolumeId);
         return undefined;
@@ -42,18 +46,25 @@ export const act = (patience: Patience) => {
   };
 
   /** A snapshot has no client token: without an answer it may have been begun, and is looked for first. */
-  const repeated = (call: RescueCall): Promise<Stop | undefined> =>
+  const repeated = (call: RescueCall): Promise<string | undefined> =>
     call.call === 'CreateSnapshot' ? make(call) : patiently(patience, patience.clock() + REPEAT_FOR, () => make(call));
 
-  const makeAll = async (calls: readonly RescueCall[]): Promise<Acted> => {
+  const makeAll = async ({ calls, remember = {} }: Act<RescueCall>): Promise<Acted> => {
     const actions: OutcomeAction[] = [];
     for (const call of calls) {
       try {
-        const problem = await repeated(call);
-        if (problem !== undefined) return { actions: [...actions, { ...call, error: problem.why }], problem };
+        const refusal = await repeated(call);
+        if (refusal !== undefined) {
+          return {
+            actions: [...actions, { ...call, error: refusal }],
+            problem: notPlaced(refusal, remember, patience.clock()),
+          };
+        }
       } catch (error) {
         if (!isDone(call, error)) {
-          const problem = meaning(call, error, patience.clock());
+          const now = patience.clock();
+          const refused = call.call === 'RunTask' && NO_CAPACITY.test(said(error));
+          const problem = refused ? notPlaced(said(error), remember, now) : meaning(call, error, now);
           return { actions: [...actions, { ...call, error: said(error) }], problem };
         }
       }
@@ -63,18 +74,26 @@ export const act = (patience: Patience) => {
   };
 
   return async (approved: readonly Approved<RescueCall>[]): Promise<ReadonlyMap<string, Acted>> =>
-    new Map(
-      await Promise.all(approved.map(async ({ resource, act }) => [resource, await makeAll(act.calls)] as const)),
-    );
+    new Map(await Promise.all(approved.map(async ({ resource, act }) => [resource, await makeAll(act)] as const)));
 };
 
-/** ECS says with HTTP 200 what it could not place. */
-const placed = async ({ params }: Extract<RescueCall, { call: 'RunTask' }>, now: number): Promise<Stop | undefined> => {
-  const { failures } = await runTask(params);
-  const [failure] = failures;
-  if (failure === undefined) return undefined;
-  const why = `ECS did not run the task: ${failure.reason ?? 'no reason'}${failure.detail === undefined ? '' : ` (${failure.detail})`}.`;
-  return defer('task-not-placed', now + TRY_AGAIN, why);
+/** Why ECS did not run the task, in an answer with HTTP 200; undefined: it did. */
+const unplaced = async ({ params }: Extract<RescueCall, { call: 'RunTask' }>): Promise<string | undefined> => {
+  const { tasks, failures } = await runTask(params);
+  if (tasks.length > 0) return undefined;
+  const [{ reason = 'no reason', detail = '' } = {}] = failures;
+  return detail === '' ? reason : `${reason} (${detail})`;
+};
+
+/** Nothing runs and nothing was asked for: the next call has a token of its own. */
+const notPlaced = (refusal: string, memory: Memory, now: number): Stop => {
+  const { run: _, ...rest } = memory;
+  const refused = (memory.refused ?? 0) + 1;
+  const retryAt = now + pauseAfter(refused);
+  return {
+    ...defer('task-not-placed', retryAt, `ECS did not run the task: ${refusal}.`),
+    remember: { ...rest, refused, retryAt },
+  };
 };
 
 /** What the call was to bring about is so already. */

@@ -104,12 +104,16 @@ export const snapshotCall = ({ volumeId, item }: VolumeFacts): RescueCall => ({
   },
 });
 
-/** The same call again starts no second task; the next attempt, or another revision, has another token. */
+/**
+ * The same call again starts no second task; the next attempt, or another revision, has another token. ECS answers a token that it
+ * refused with the same refusal for a day, so each definite refusal makes another one, too.
+ */
 export const runCall = (
   { volumeId, item }: VolumeFacts,
   snapshot: string,
   filesystem: Filesystem,
   subnets: readonly string[],
+  refused: number,
   { bucket, cluster, taskDefinition, infrastructureRole, securityGroups, publicIp }: Policy,
 ): RescueCall => {
   const revision = taskDefinition.slice(taskDefinition.lastIndexOf(':') + 1);
@@ -122,7 +126,7 @@ export const runCall = (
       launchType: 'FARGATE',
       platformVersion: 'LATEST',
       count: 1,
-      clientToken: `${snapshot}:${item.attempts}:${revision}`,
+      clientToken: `${snapshot}:${item.attempts}:${revision}:${refused}`,
       startedBy: startedBy(volumeId),
       group: taskGroup(snapshot, item.attempts),
       propagateTags: 'TASK_DEFINITION',

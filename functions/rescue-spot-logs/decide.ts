@@ -19,6 +19,8 @@ const DAY = 24 * HOUR;
 export const ATTEMPTS = 5;
 /** After the first failure, the second...; all of it is over within two days. */
 export const BACKOFF = [5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR] as const;
+/** ms. Ever longer, up to the longest. */
+export const pauseAfter = (failures: number): number => BACKOFF[failures - 1] ?? 4 * HOUR;
 /** ECS shows a stopped task for an hour. A task that is seen nowhere after that has stopped, and nobody knows how. */
 const TASK_SHOWN = HOUR;
 /** A task that was asked for is listed after some seconds. */
@@ -105,16 +107,12 @@ const cleanUp: Rule = (s) => {
 
 // --- A person's turn ---
 
-const failed: Rule = (s, policy, now) =>
-  s.item.rescue === 'failed'
-    ? toPerson(
-        s,
-        policy,
-        now,
-        'rescue-failed',
-        `The rescue of ${s.volumeId} was given up${lastProblem(s)}; the volume is kept.`,
-      )
-    : undefined;
+const failed: Rule = (s, policy, now) => {
+  if (s.item.rescue !== 'failed') return undefined;
+  const why = `The rescue of ${s.volumeId} was given up${lastProblem(s)}; the volume is kept.`;
+  const told = toPerson(s, policy, now, 'rescue-failed', why);
+  return told.kind === 'escalate' ? { ...told, hold: true } : told;
+};
 
 const lastProblem = (s: VolumeSituation): string => {
   const { problem } = memoryOf(s);
@@ -189,7 +187,7 @@ const ship: Rule = (s, policy, now) => {
   const group = taskGroup(snapshot.id, item.attempts);
   const task = s.tasks?.find((one) => one.group === group);
   if (task !== undefined) return judge(s, snapshot, task, now);
-  const { run } = memoryOf(s);
+  const { run, refused = 0 } = memoryOf(s);
   const asked = run?.group === group ? run.at : null;
   if (asked !== null && now - asked > TASK_SHOWN) {
     return attemptFailed(
@@ -206,11 +204,14 @@ const ship: Rule = (s, policy, now) => {
   const why = `Attempt ${item.attempts + 1} of ${ATTEMPTS} to ship ${volumeId} from snapshot ${snapshot.id}, as ${filesystem.name}.`;
   const calls = [
     stateCall(s, 'shipping', item.attempts),
-    runCall(s, snapshot.id, filesystem.name, policy.subnets, policy),
+    runCall(s, snapshot.id, filesystem.name, policy.subnets, refused, policy),
   ];
   return (
     backingOff(s, now) ?? {
-      ...step('ship-snapshot', why, calls, { run: { group, at: asked ?? now } }),
+      ...step('ship-snapshot', why, calls, {
+        run: { group, at: asked ?? now },
+        ...(refused > 0 && { refused }),
+      }),
       spends: spends('RunTask'),
     }
   );
@@ -224,10 +225,12 @@ const judge = (s: VolumeSituation, snapshot: Snapshot, task: RescueTask, now: nu
   }
   const missing = missingProof(s, snapshot, task);
   if (missing !== null || s.marker === null) return attemptFailed(s, missing ?? 'there is no marker in S3', now);
-  const { files, bytes, filesSkipped } = s.marker;
+  const { files, bytes, lines, filesSkipped } = s.marker;
   const why = `Task ${task.arn} has copied ${files} files (${bytes} bytes) of ${volumeId}, none failed, ${filesSkipped} are no regular files; its marker names snapshot ${snapshot.id}.`;
   return {
-    ...step('logs-proven', why, [stateCall(s, 'proven', item.attempts)], { shipped: { files, bytes } }),
+    ...step('logs-proven', why, [stateCall(s, 'proven', item.attempts)], {
+      shipped: { files, bytes, ...(lines !== undefined && { lines }) },
+    }),
     followUpMs: SECOND,
   };
 };
@@ -265,7 +268,7 @@ const attemptFailed = (
       followUpMs: SECOND,
     };
   }
-  const pause = BACKOFF[attempts - 1] ?? BACKOFF[0];
+  const pause = pauseAfter(attempts);
   const why = `Attempt ${attempts} of ${ATTEMPTS} to rescue the logs of ${volumeId} failed: ${problem}. The next is made at ${time(now + pause)}.`;
   const state = s.snapshots.some(({ state }) => state === 'completed') ? 'shipping' : 'snapshotting';
   return {
@@ -304,9 +307,10 @@ const toPerson = (
 };
 
 /** By hand: another instance reads the volume. Nothing is deleted by it. */
-const runbook = ({ volumeId, item }: VolumeSituation): string =>
+const runbook = ({ arn, volumeId, item }: VolumeSituation): string =>
   [
-    `One more attempt: aws ec2 create-tags --resources ${volumeId} --tags Key=reflex:rescue,Value=pending.`,
+    `One more attempt: aws ec2 create-tags --resources ${volumeId} --tags Key=reflex:rescue,Value=pending`,
+    `${item.rescue === 'failed' ? `&& npm run ops -- release ${arn}` : ''}.`,
     `Or by hand, from an instance in the volume's Availability Zone: aws ec2 attach-volume --volume-id ${volumeId} --instance-id <instance> --device /dev/sdf;`,
     'mount -o ro /dev/nvme1n1p1 /mnt (lsblk names the partition; XFS: -o ro,nouuid);',
     `aws s3 sync /mnt/${item.root ? 'var/log' : ''} s3://<log bucket>/${item.prefix}/${item.instance}/${volumeId}/${item.root ? 'var/log' : ''};`,

@@ -55,10 +55,12 @@ export interface VolumeFacts extends CommonFacts {
 export type Memory = {
   /** The task of which attempt was asked for, and when first. */
   readonly run?: { readonly group: string; readonly at: number };
+  /** Definite refusals of ECS to run the task of this attempt. */
+  readonly refused?: number;
   /** Not before, after a failed attempt. */
   readonly retryAt?: number;
   /** What the proof names, for the metrics. */
-  readonly shipped?: { readonly files: number; readonly bytes: number };
+  readonly shipped?: { readonly files: number; readonly bytes: number; readonly lines?: number };
   /** Why the last attempt failed. */
   readonly problem?: string;
   /** When people were told that it waits for them. */

@@ -11,6 +11,7 @@ import type { Memory, VolumeFacts } from './facts.ts';
 import { hear } from './hear.ts';
 import { observe } from './observe.ts';
 import { type Policy, stackPolicy, volumePolicy } from './policy.ts';
+import { countShipments } from './shipments.ts';
 
 type Ec2Tag = { readonly Key?: string | undefined; readonly Value?: string | undefined };
 
@@ -28,7 +29,7 @@ export const rescueSpotLogs = (
   return {
     name: 'rescue-spot-logs',
     onGuardError: 'stop',
-    hear: hear(place),
+    hear: hear(place, countShipments(stack.bucket, meter)),
     sweep: () => sweep(place, patience.clock, meter),
     observe: observe(stack, patience.clock),
     policy: (tags) => volumePolicy(stack, tags),
@@ -44,7 +45,9 @@ const measured =
     const acted = await run(approved);
     for (const { resource, act } of approved) {
       const { shipped } = (act.remember ?? {}) as Memory;
-      if (shipped !== undefined && acted.get(resource)?.problem === undefined) meter.shipped(shipped);
+      if (shipped !== undefined && acted.get(resource)?.problem === undefined) {
+        meter.shipped({ phase: 'rescue', ...shipped });
+      }
     }
     return acted;
   };

@@ -6,12 +6,31 @@ import { RESCUE_STARTED_BY, RESCUE_TAGS } from '../../shared/spot-logs.ts';
 
 const COMMAND_OVER = ['Success', 'Cancelled', 'TimedOut', 'Failed'];
 
-/** Which kept volumes an event concerns. One call for all events that name only an instance. `place`: the function's own. */
+/** Where a host whose command has ended says what it shipped. */
+export interface Ended {
+  readonly instance: string;
+  readonly prefix: string;
+}
+
+/**
+ * Which kept volumes an event concerns. One call for all events that name only an instance. `place`: the function's own; `ended` is
+ * told of hosts whose command has ended.
+ */
 export const hear =
-  (place: Place) =>
+  (place: Place, ended: (hosts: readonly Ended[]) => Promise<void>) =>
   async (events: readonly ReflexEvent[]): Promise<Heard[]> => {
     const ids = events.flatMap((event) => instanceIn(event) ?? []);
-    const kept = await volumesOf([...new Set(ids)]);
+    const volumes = await volumesOf([...new Set(ids)]);
+    const kept = new Map([...volumes].map(([id, some]) => [id, some.flatMap(({ VolumeId }) => VolumeId ?? [])]));
+    const over = new Set(events.flatMap((event) => (event.kind === 'command-invocation' && instanceIn(event)) || []));
+    await ended(
+      [...over].flatMap((instance) => {
+        const [prefix] = (volumes.get(instance) ?? []).flatMap(
+          ({ Tags = [] }) => tagIn(Tags, RESCUE_TAGS.prefix) ?? [],
+        );
+        return prefix === undefined ? [] : [{ instance, prefix }];
+      }),
+    );
     return events.map((event) => heard(event, place, kept));
   };
 
@@ -22,16 +41,16 @@ const instanceIn = (event: ReflexEvent): string | null => {
   return null;
 };
 
-const volumesOf = async (instances: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> => {
+type Volume = Awaited<ReturnType<typeof describeVolumesBy>>[number];
+
+const volumesOf = async (instances: readonly string[]): Promise<ReadonlyMap<string, readonly Volume[]>> => {
   const volumes = instances.length === 0 ? [] : await describeVolumesBy(`tag:${RESCUE_TAGS.instance}`, instances);
-  const byInstance = Map.groupBy(
-    volumes,
-    ({ Tags = [] }) => Tags.find(({ Key }) => Key === RESCUE_TAGS.instance)?.Value,
-  );
-  return new Map(
-    instances.map((id) => [id, (byInstance.get(id) ?? []).flatMap(({ VolumeId }) => VolumeId ?? [])] as const),
-  );
+  const byInstance = Map.groupBy(volumes, ({ Tags = [] }) => tagIn(Tags, RESCUE_TAGS.instance));
+  return new Map(instances.map((id) => [id, byInstance.get(id) ?? []]));
 };
+
+const tagIn = (tags: NonNullable<Volume['Tags']>, key: string): string | undefined =>
+  tags.find(({ Key }) => Key === key)?.Value;
 
 const heard = (event: ReflexEvent, place: Place, kept: ReadonlyMap<string, readonly string[]>): Heard => {
   const ofInstance = (instance: string, cause: string, occurrence: string, at: number): Heard => {

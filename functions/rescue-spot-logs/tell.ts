@@ -24,11 +24,9 @@ const ROUTINE: readonly Reason[] = [
 export const subjectOf = (record: HistoryRecord): Subject | null => {
   const { resource, reason, actions, decision, dryRun } = record;
   const failed = [...new Set(actions.filter(({ error }) => error !== undefined).map(({ call }) => call))].sort();
-  if (decision === 'escalate' || reason === 'volume-reused') {
-    return { about: resource, key: reason };
-  }
+  const key = `${dryRun ? 'dry-run' : decision} ${reason}`;
+  if (decision === 'escalate' || reason === 'volume-reused') return { about: resource, key };
   const all = resource.replace(/[^/]+$/, '*');
-  if (failed.length > 0) return { about: all, key: `${reason}, failed: ${failed.join(' ')}` };
-  if (dryRun) return { about: all, key: `dry-run ${reason}` };
-  return ROUTINE.includes(reason) ? null : { about: all, key: reason };
+  if (failed.length > 0) return { about: all, key: `${key}, failed: ${failed.join(' ')}` };
+  return ROUTINE.includes(reason) && !dryRun ? null : { about: all, key };
 };

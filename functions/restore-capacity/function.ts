@@ -8,6 +8,7 @@ import { groupPart } from './group/part.ts';
 import { hear } from './hear.ts';
 import { observe } from './observe.ts';
 import type { Policy } from './policy.ts';
+import { joined } from './service/facts.ts';
 import { servicePart } from './service/part.ts';
 
 /**
@@ -27,8 +28,8 @@ export const restoreCapacity = (
     hear: hear(services.hear, groups.hear),
     sweep: async () => (await Promise.all([services.sweep(), groups.sweep()])).flat(),
     observe: observe(services.observe, groups.observe),
-    // The warnings of a storm come in several batches at once: what each of them counts is added up.
-    join: (resource, theirs, ours) => (isService({ resource }) ? ours : joinMemories(theirs, ours)),
+    // The warnings of a storm come in several batches at once: what each of them counts is added up. Of a service the later memory stands.
+    join: (resource, theirs, ours) => (isService({ resource }) ? joined : joinMemories)(theirs, ours),
     policy: (tags) => ({ service: () => services.policy(tags), group: () => groups.policy(tags) }),
     decide,
     act: act(services.act, groups.act),

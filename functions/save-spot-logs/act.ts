@@ -11,7 +11,7 @@ import { deregisterInstances } from '../../shared/aws/elb-classic.ts';
 import { deregisterTargets, targetsPerCall } from '../../shared/aws/elbv2.ts';
 import { commandsPerCall, registeredInstances, sendCommand } from '../../shared/aws/ssm.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
-import { type Patience, patiently } from '../../shared/patience.ts';
+import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { chunksOf } from '../../shared/reads.ts';
 import { said } from '../../shared/words.ts';
 import type { HostCall } from './calls.ts';
@@ -19,6 +19,10 @@ import type { HostCall } from './calls.ts';
 const SECOND = 1_000;
 /** A throttled call is repeated this long. What AWS has not taken by then waits for the next look, and nothing else waits for it. */
 const REPEAT_FOR = 5 * SECOND;
+/** What AWS takes at once, and then a second, of an account and Region. EC2 counts each of its APIs by itself. */
+const CHANGES = { burst: 50, perSecond: 5 };
+const TAGGINGS = { burst: 100, perSecond: 10 };
+const REGISTRATIONS = { burst: 20, perSecond: 4 };
 
 type CallNamed<Name extends HostCall['call']> = Extract<HostCall, { call: Name }>;
 
@@ -27,9 +31,17 @@ type CallNamed<Name extends HostCall['call']> = Extract<HostCall, { call: Name }
  * items; when all of these have ended, everything else side by side, with calls merged over instances. Each call fails alone, and
  * none is a problem of the whole: the next look finds what is missing.
  */
-export const act =
-  (patience: Patience) =>
-  async (approved: readonly Approved<HostCall>[]): Promise<ReadonlyMap<string, Acted>> => {
+export const act = (patience: Patience) => {
+  const changes = paced(CHANGES, patience);
+  const taggings = paced(TAGGINGS, patience);
+  const registrations = paced(REGISTRATIONS, patience);
+  return async (approved: readonly Approved<HostCall>[]): Promise<ReadonlyMap<string, Acted>> => {
+    const until = patience.clock() + REPEAT_FOR;
+    /** What AWS would not take in time is not asked for: the next look finds it missing. */
+    const inTurn = async (turn: ReturnType<typeof paced>, run: () => Promise<unknown>): Promise<void> => {
+      await turn(until);
+      await run();
+    };
     const errors = new Map<HostCall, string>();
     const calls = approved.flatMap(({ act }) => act.calls);
     const named = <Name extends HostCall['call']>(name: Name) =>
@@ -73,9 +85,11 @@ export const act =
         approved.map(async ({ act }) => {
           const own = <Name extends HostCall['call']>(name: Name) =>
             act.calls.filter((call): call is CallNamed<Name> => call.call === name);
-          await each(own('ModifyInstanceAttribute'), ({ params }) => modifyInstanceAttribute(params));
+          await each(own('ModifyInstanceAttribute'), ({ params }) =>
+            inTurn(changes, () => modifyInstanceAttribute(params)),
+          );
           await Promise.all([
-            each(own('CreateTags'), ({ params }) => createTags(params)),
+            each(own('CreateTags'), ({ params }) => inTurn(taggings, () => createTags(params))),
             each(own('DeleteTags'), ({ params }) => deleteTags(params)),
           ]);
         }),
@@ -146,10 +160,12 @@ export const act =
       await Promise.all([
         ...targetGroups.map((some) =>
           merged(some, targetsPerCall, (part) =>
-            deregisterTargets({
-              TargetGroupArn: part[0]?.params.TargetGroupArn,
-              Targets: part.flatMap(({ params }) => params.Targets),
-            }),
+            inTurn(registrations, () =>
+              deregisterTargets({
+                TargetGroupArn: part[0]?.params.TargetGroupArn,
+                Targets: part.flatMap(({ params }) => params.Targets),
+              }),
+            ),
           ),
         ),
         ...balancers.map((some) =>
@@ -184,6 +200,7 @@ export const act =
       ]),
     );
   };
+};
 
 /** The instance is gone or does not wait any more: there is nothing left to hold or to release. */
 const isDoneAlready = ({ call }: HostCall, error: unknown): boolean =>

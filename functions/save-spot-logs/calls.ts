@@ -108,7 +108,7 @@ export const shipCalls = (
   if (sentAt !== undefined) {
     const command = whatIs(host?.command);
     const lost = command === null || (command !== undefined && command.at < sentAt - LISTED_AFTER);
-    if (!lost || now - sentAt < LISTED_AFTER || (memory.tries ?? 0) >= SENT_AT_MOST) return [];
+    if (!lost || now - sentAt < LISTED_AFTER || (memory.sends ?? 0) >= SENT_AT_MOST) return [];
   }
   return [
     {

@@ -108,7 +108,7 @@ const isStale = (tags: Readonly<Record<string, string>>, instanceId: string, now
 const outlived: Rule = ({ facts, memory, ending, now, devices, policy }) => {
   const { interruption } = memory;
   if (interruption === undefined || facts.state !== 'running' || now - interruption.at < OUTLIVED) return undefined;
-  const { interruption: _over, commands: _done, tries: _all, ...rest } = memory;
+  const { interruption: _over, commands: _done, tries: _all, sends: _sent, ...rest } = memory;
   const tags = tagCalls(facts, devices, { ...ending, rescue: 'armed' }, rest, policy);
   const pending = Object.entries(whatIs(facts.host?.volumes) ?? {})
     .filter(([, tags]) => tags[RESCUE_TAGS.rescue] === 'pending' && tags[RESCUE_TAGS.instance] === facts.instanceId)
@@ -124,17 +124,36 @@ const outlived: Rule = ({ facts, memory, ending, now, devices, policy }) => {
     : act('notice-outlived', why, calls, { ...rest, tagged: 'armed', outlived: true }, MINUTE);
 };
 
-const left: Rule = ({ facts, memory, ending, now }) => {
+const left: Rule = (view) => {
+  const { facts, memory, ending, now } = view;
   const { state, host, devices } = facts;
   const gone = state === 'terminated' || (state === 'shutting-down' && host !== null && !mortal(facts));
   if (gone && (devices.length === 0 || host !== null)) {
-    return skip('host-left', `The instance is ${state}; what was kept of it is left to the rescue.`, memory);
+    return (
+      unsaved(view) ?? skip('host-left', `The instance is ${state}; what was kept of it is left to the rescue.`, memory)
+    );
   }
   const stops = memory.interruption !== undefined && ending.hooks.length === 0;
   if (stops && ['stopping', 'stopped'].includes(state) && now - ending.since > TWO_MINUTES) {
     return skip('host-left', `The instance is ${state}; its volumes stay with it.`, memory);
   }
   return undefined;
+};
+
+/** What lies on instance store, or on a volume nobody named, is gone with the host; only the host itself could have shipped it. */
+const unsaved = ({ facts, memory, policy }: View): Escalate | undefined => {
+  const command = whatIs(facts.host?.command);
+  if (memory.tagged !== undefined || policy.logPaths.length === 0 || command === undefined) return undefined;
+  if (command?.status === 'Success') return undefined;
+  const shipping = command === null ? 'no command was sent' : `the command that ships them is ${command.status}`;
+  return {
+    ...escalate(
+      'logs-unrecoverable',
+      `${facts.instanceId} is ${facts.state}, no volume at ${policy.logDevices.join(' ') || 'any device'} was kept, and ${shipping}: ${policy.logPaths.join(' ')} is lost, unless it lay on a volume that outlives the instance by itself.`,
+      'Put logs on an EBS volume and name its device in reflex:log-devices; or see on the host why Run Command does not reach it.',
+    ),
+    remember: memory,
+  };
 };
 
 const mortal = ({ devices }: InstanceSituation): boolean =>
@@ -159,10 +178,13 @@ const work: Rule = (view) => {
     calls,
     {
       ...memory,
-      tagged: ending.rescue,
+      ...(devices.length > 0 && { tagged: ending.rescue }),
       ...(urgent.length + ships.length > 0 && { tries: tries + 1 }),
       ...(ship?.call === 'SendCommand' &&
-        ending.ship !== null && { commands: { ...memory.commands, [ending.ship.phase]: now } }),
+        ending.ship !== null && {
+          commands: { ...memory.commands, [ending.ship.phase]: now },
+          sends: (memory.sends ?? 0) + 1,
+        }),
       ...(hooks.beats && { heartbeatAt: now }),
     },
     urgent.length > 0 && facts.host !== null ? SECOND : nextLook(view, true) - now,

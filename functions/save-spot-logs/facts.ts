@@ -99,6 +99,8 @@ export type Memory = {
   readonly commands?: Readonly<Partial<Record<'pre-copy' | 'interruption', number>>>;
   /** Acts that tried to keep a volume, since the last notice. */
   readonly tries?: number;
+  /** Commands that were sent, since the last notice. */
+  readonly sends?: number;
   readonly heartbeatAt?: number;
   /** The instance outlived its interruption. */
   readonly outlived?: true;

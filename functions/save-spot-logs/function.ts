@@ -7,7 +7,7 @@ import { act } from './act.ts';
 import { decide, type HostCall } from './decide.ts';
 import type { InstanceFacts } from './facts.ts';
 import { hear } from './hear.ts';
-import { observe } from './observe.ts';
+import { foresee, observe } from './observe.ts';
 import { instancePolicy, type Policy, stackPolicy } from './policy.ts';
 
 /**
@@ -22,11 +22,14 @@ export const saveSpotLogs = (
   return {
     name: 'save-spot-logs',
     onGuardError: 'proceed',
+    // Above the function's timeout, and over before the inbox delivers again: a crash is made good while the instance lives.
+    leaseMs: 33_000,
     hear: hear(env.AWS_REGION ?? ''),
     sweep,
     observe: observe(stack, patience.clock),
     policy: (tags) => instancePolicy(stack, tags),
     decide,
+    foresee: foresee(stack, patience.clock),
     act: act(patience),
   };
 };

@@ -35,7 +35,7 @@ export const observe =
     });
     const looked = seen.filter(({ watch, instance }) => watch.trigger !== 'event' && isOptedIn(instance));
     const hosts = await hostsOf(
-      looked.map(({ instance }) => instance),
+      looked.map(({ instance: { InstanceId: instanceId = '', Tags } }) => ({ instanceId, tags: tagsOf(Tags) })),
       stack,
       asOf,
     );
@@ -46,6 +46,15 @@ export const observe =
       observed.set(watch.resource, { facts: factsOf(watch, instance, hosts, asOf) });
     }
     return observed;
+  };
+
+/** What the second look would read, so that a dry run shows the whole of the two minutes and not their first three calls. */
+export const foresee =
+  (stack: Policy, clock: () => number) =>
+  async (facts: readonly InstanceFacts[]): Promise<readonly InstanceFacts[]> => {
+    const first = facts.filter(({ host }) => host === null);
+    const hosts = await hostsOf(first, stack, clock());
+    return facts.map((each) => ({ ...each, host: each.host ?? hosts.get(each.instanceId) ?? null }));
   };
 
 const gone = (resource: string) =>
@@ -85,19 +94,15 @@ const isOptedIn = ({ Tags }: Instance): boolean => tagsOf(Tags)[OPT_IN_TAG] === 
 // --- The host's surroundings: read together for all hosts, each kind apart ---
 
 const hostsOf = async (
-  instances: readonly Instance[],
+  instances: readonly Pick<InstanceFacts, 'instanceId' | 'tags'>[],
   stack: Policy,
   now: number,
 ): Promise<ReadonlyMap<string, Host>> => {
   if (instances.length === 0) return new Map();
-  const ids = instances.map(({ InstanceId = '' }) => InstanceId);
-  const groupOf = new Map(instances.map(({ InstanceId = '', Tags }) => [InstanceId, tagsOf(Tags)[GROUP_TAG]]));
-  const extra = new Map(
-    instances.map(({ InstanceId = '', Tags }) => [InstanceId, extraTargetGroups(stack, tagsOf(Tags))]),
-  );
-  const stops = new Map(
-    instances.map(({ InstanceId = '', Tags }) => [InstanceId, stopsStandaloneTasks(stack, tagsOf(Tags))]),
-  );
+  const ids = instances.map(({ instanceId }) => instanceId);
+  const groupOf = new Map(instances.map(({ instanceId, tags }) => [instanceId, tags[GROUP_TAG]]));
+  const extra = new Map(instances.map(({ instanceId, tags }) => [instanceId, extraTargetGroups(stack, tags)]));
+  const stops = new Map(instances.map(({ instanceId, tags }) => [instanceId, stopsStandaloneTasks(stack, tags)]));
   const groups = known(() => readGroups(new Set([...groupOf.values()].filter((name) => name !== undefined))));
   /** Tasks are counted where something depends on them: a hook that is held, or standalone tasks to be stopped. */
   const wantsTasks = async (id: string): Promise<boolean> => {

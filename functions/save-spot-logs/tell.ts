@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../shared/json.ts';
 import type { HistoryRecord } from '../../shared/ledger/types.ts';
+import { NOT_MADE } from '../../shared/patience.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import type { Subject } from '../../shared/swarm.ts';
 
@@ -19,11 +20,12 @@ const ROUTINE: readonly Reason[] = [
  */
 export const subjectOf = (record: HistoryRecord): Subject | null => {
   const { resource, reason, facts, actions } = record;
-  const failed = [...new Set(actions.filter(({ error }) => error !== undefined).map(({ call }) => call))];
+  const wrong = actions.filter(({ error }) => error !== undefined && !error.includes(NOT_MADE));
+  const failed = [...new Set(wrong.map(({ call }) => call))];
   if (ROUTINE.includes(reason) && failed.length === 0) return null;
-  const what = record.dryRun ? `dry-run ${reason}` : reason;
+  const what = `${record.dryRun ? 'dry-run' : record.decision} ${reason}`;
   const key = failed.length === 0 ? what : `${what}, failed: ${failed.sort().join(' ')}`;
-  if (record.decision === 'escalate') return { about: resource, key };
+  if (record.decision === 'escalate' && reason !== 'logs-unrecoverable') return { about: resource, key };
   const tags = ((facts as JsonObject | null)?.tags ?? {}) as JsonObject;
   const group = tags['aws:autoscaling:groupName'];
   const [arn, partition, , region, account] = resource.split(':');

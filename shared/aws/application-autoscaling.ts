@@ -11,6 +11,7 @@ const IDS_PER_CALL = 50;
 /**
  * Scalable dimensions by resource id, e.g. `replication-group/orders` -> `elasticache:replication-group:Replicas`.
  * A Region or an endpoint that cannot scale the service says ValidationException: then there are none.
+ * @iam application-autoscaling:DescribeScalableTargets
  */
 export const scalableDimensions = async (
   namespace: ServiceNamespace,

@@ -24,7 +24,10 @@ const groupsPerCall = 50;
 /** DetachInstances takes this many instances a call. */
 export const detachesPerCall = 20;
 
-/** Groups by name, with the lifecycle state of each of their instances; those that do not exist are left out. */
+/**
+ * Groups by name, with the lifecycle state of each of their instances; those that do not exist are left out.
+ * @iam autoscaling:DescribeAutoScalingGroups
+ */
 export const describeAutoScalingGroups = async (names: readonly string[]): Promise<AutoScalingGroup[]> => {
   const groups: AutoScalingGroup[] = [];
   for (let start = 0; start < names.length; start += groupsPerCall) {
@@ -45,7 +48,10 @@ export const describeAutoScalingGroups = async (names: readonly string[]): Promi
   return groups;
 };
 
-/** Groups of the account and Region that carry a tag with a value. */
+/**
+ * Groups of the account and Region that carry a tag with a value.
+ * @iam autoscaling:DescribeAutoScalingGroups
+ */
 export const groupsTagged = async (key: string, value: string): Promise<AutoScalingGroup[]> => {
   const groups: AutoScalingGroup[] = [];
   let token: string | undefined;
@@ -66,27 +72,38 @@ export const groupsTagged = async (key: string, value: string): Promise<AutoScal
 /**
  * What is not named stays as it is, inside MixedInstancesPolicy and its InstancesDistribution, too. A changed on-demand base has
  * the group replace instances bit by bit, new ones first; above MaxSize it is refused.
+ * @iam autoscaling:UpdateAutoScalingGroup
  */
 export const updateAutoScalingGroup = async (input: UpdateAutoScalingGroupType): Promise<void> => {
   await autoscalingOnce().send(new UpdateAutoScalingGroupCommand(input));
 };
 
-/** A group's hooks: 50 at most. */
+/**
+ * A group's hooks: 50 at most.
+ * @iam autoscaling:DescribeLifecycleHooks
+ */
 export const describeLifecycleHooks = async (group: string): Promise<LifecycleHook[]> => {
   const answer = await autoscaling().send(new DescribeLifecycleHooksCommand({ AutoScalingGroupName: group }));
   return answer.LifecycleHooks ?? [];
 };
 
-/** 20 instances of one group at most; one that is not in it fails them all. Deregisters them from the group's load balancers. */
+/**
+ * 20 instances of one group at most; one that is not in it fails them all. Deregisters them from the group's load balancers.
+ * @iam autoscaling:DetachInstances
+ */
 export const detachInstances = async (input: DetachInstancesQuery): Promise<void> => {
   await autoscalingOnce().send(new DetachInstancesCommand(input));
 };
 
-/** Starts the hook's HeartbeatTimeout anew; a hook lasts 48 h or 100 timeouts at most. */
+/**
+ * Starts the hook's HeartbeatTimeout anew; a hook lasts 48 h or 100 timeouts at most.
+ * @iam autoscaling:RecordLifecycleActionHeartbeat
+ */
 export const recordLifecycleActionHeartbeat = async (input: RecordLifecycleActionHeartbeatType): Promise<void> => {
   await autoscalingOnce().send(new RecordLifecycleActionHeartbeatCommand(input));
 };
 
+/** @iam autoscaling:CompleteLifecycleAction */
 export const completeLifecycleAction = async (input: CompleteLifecycleActionType): Promise<void> => {
   await autoscalingOnce().send(new CompleteLifecycleActionCommand(input));
 };

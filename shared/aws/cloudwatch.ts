@@ -64,6 +64,7 @@ const aligned = (range: Range): Range => {
   return { ...range, start: Math.floor(range.start / period) * period };
 };
 
+/** @iam cloudwatch:GetMetricData */
 const oneCall = async (queries: readonly MetricQuery[], range: Range): Promise<Points[]> => {
   const series = new Map<string, [number, number][]>();
   let token: string | undefined;
@@ -107,7 +108,10 @@ export interface DescribedAlarms {
   readonly CompositeAlarms: readonly CompositeAlarm[];
 }
 
-/** Alarms by name, metric and composite ones; 100 names a call. Names that do not exist are left out. */
+/**
+ * Alarms by name, metric and composite ones; 100 names a call. Names that do not exist are left out.
+ * @iam cloudwatch:DescribeAlarms
+ */
 export const describeAlarms = async (names: readonly string[]): Promise<DescribedAlarms> => {
   const MetricAlarms: MetricAlarm[] = [];
   const CompositeAlarms: CompositeAlarm[] = [];
@@ -125,7 +129,10 @@ export const describeAlarms = async (names: readonly string[]): Promise<Describe
   return { MetricAlarms, CompositeAlarms };
 };
 
-/** Tags of an alarm, from CloudWatch itself: the Tagging API shows them some time later. ResourceNotFoundException: no such alarm. */
+/**
+ * Tags of an alarm, from CloudWatch itself: the Tagging API shows them some time later. ResourceNotFoundException: no such alarm.
+ * @iam cloudwatch:ListTagsForResource
+ */
 export const tagsOfAlarm = async (alarmArn: string): Promise<Record<string, string>> => {
   const { Tags = [] } = await cloudwatch().send(new ListTagsForResourceCommand({ ResourceARN: alarmArn }));
   return Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value]));
@@ -134,10 +141,14 @@ export const tagsOfAlarm = async (alarmArn: string): Promise<Record<string, stri
 /**
  * `input`: the operation's own parameters, as DescribeAlarms tells them. Makes an alarm, or overwrites the whole of the one that has the name, whoever made it; its state stays. Tags are given at its making
  * only. 3 calls a second per account and Region.
+ * @iam cloudwatch:PutMetricAlarm cloudwatch:TagResource
  */
 export const putMetricAlarm = (input: { readonly AlarmName: string }) =>
   cloudwatch().send(new PutMetricAlarmCommand(input as PutMetricAlarmInput));
 
-/** Deletes up to 100 alarms, or none where one of them cannot be deleted. */
+/**
+ * Deletes up to 100 alarms, or none where one of them cannot be deleted.
+ * @iam cloudwatch:DeleteAlarms
+ */
 export const deleteAlarms = (input: { readonly AlarmNames: readonly string[] }) =>
   cloudwatch().send(new DeleteAlarmsCommand({ AlarmNames: [...input.AlarmNames] }));

@@ -64,6 +64,7 @@ const markPrefix = 'mark#';
 /**
  * The only place that builds DynamoDB commands. `pause` waits before the given repetition (1, 2, ...) of the keys a BatchGetItem left
  * unprocessed (throttling, or 16 MB); after five repetitions the read fails.
+ * @iam dynamodb:BatchGetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:Query dynamodb:Scan
  */
 export function dynamoTable(
   client: DynamoDBClient,

@@ -1,7 +1,10 @@
 import { type _InstanceType, DescribeInstanceTypesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { client, isErrorNamed } from './client.ts';
 
-/** Default vCPUs of EC2 instance types; one that the Region does not know is absent. */
+/**
+ * Default vCPUs of EC2 instance types; one that the Region does not know is absent.
+ * @iam ec2:DescribeInstanceTypes
+ */
 export const instanceVcpus = async (types: readonly string[]): Promise<ReadonlyMap<string, number>> => {
   const one = async (type: string): Promise<[string, number][]> => {
     try {

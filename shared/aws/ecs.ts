@@ -30,7 +30,10 @@ export const servicesPerCall = 10;
 /** DescribeTasks takes this many tasks a call. */
 export const tasksPerCall = 100;
 
-/** At most ten services of one cluster, with their tags; those that do not exist are left out. 100 calls, then 20 a second, per account. */
+/**
+ * At most ten services of one cluster, with their tags; those that do not exist are left out. 100 calls, then 20 a second, per account.
+ * @iam ecs:DescribeServices
+ */
 export const describeServices = async (cluster: string, services: readonly string[]): Promise<Service[]> => {
   const answer = await ecs().send(new DescribeServicesCommand({ cluster, services: [...services], include: ['TAGS'] }));
   return answer.services ?? [];
@@ -39,13 +42,17 @@ export const describeServices = async (cluster: string, services: readonly strin
 /**
  * At most 100 tasks of one cluster, by ARN or id; stopped ones are shown for an hour. What is missing may only be new or long stopped.
  * 100 calls, then 20 a second, per account.
+ * @iam ecs:DescribeTasks
  */
 export const describeTasks = async (cluster: string, tasks: readonly string[]): Promise<Task[]> => {
   const answer = await ecs().send(new DescribeTasksCommand({ cluster, tasks: [...tasks] }));
   return answer.tasks ?? [];
 };
 
-/** One revision, which never changes. 50 calls, then 20 a second, per account. */
+/**
+ * One revision, which never changes. 50 calls, then 20 a second, per account.
+ * @iam ecs:DescribeTaskDefinition
+ */
 export const describeTaskDefinition = async (taskDefinition: string): Promise<TaskDefinition> => {
   const answer = await ecs().send(new DescribeTaskDefinitionCommand({ taskDefinition }));
   return answer.taskDefinition ?? {};
@@ -54,7 +61,10 @@ export const describeTaskDefinition = async (taskDefinition: string): Promise<Ta
 /** Whoever changes something repeats the call itself, and only while it still makes sense. */
 const ecsOnce = () => client(ECSClient, { maxAttempts: 1 });
 
-/** ARNs of every cluster of the Region; 100 a page. */
+/**
+ * ARNs of every cluster of the Region; 100 a page.
+ * @iam ecs:ListClusters
+ */
 export const listClusters = async (): Promise<string[]> => {
   const clusters: string[] = [];
   let token: string | undefined;
@@ -73,7 +83,10 @@ const containerInstancesPerCall = 100;
 /** A filter expression is kept this short. */
 const idsPerFilter = 50;
 
-/** The container instances of a cluster that run on these EC2 instances, whatever their status. */
+/**
+ * The container instances of a cluster that run on these EC2 instances, whatever their status.
+ * @iam ecs:ListContainerInstances ecs:DescribeContainerInstances
+ */
 export const containerInstancesOn = async (
   cluster: string,
   instances: readonly string[],
@@ -110,7 +123,10 @@ export const containerInstancesOn = async (
 /** UpdateContainerInstancesState takes this many a call. */
 export const drainsPerCall = 10;
 
-/** Ten container instances at most; what ECS did not accept comes back as failures of a call that succeeded. */
+/**
+ * Ten container instances at most; what ECS did not accept comes back as failures of a call that succeeded.
+ * @iam ecs:UpdateContainerInstancesState
+ */
 export const drainContainerInstances = async (
   cluster: string,
   containerInstances: readonly string[],
@@ -125,7 +141,10 @@ export const drainContainerInstances = async (
   return answer.failures ?? [];
 };
 
-/** ARNs of the tasks on a container instance. STOPPED: those told to stop, and for an hour those that have stopped. */
+/**
+ * ARNs of the tasks on a container instance. STOPPED: those told to stop, and for an hour those that have stopped.
+ * @iam ecs:ListTasks
+ */
 export const listTasksOn = async (
   cluster: string,
   containerInstance: string,
@@ -148,18 +167,27 @@ export const listTasksOn = async (
   return tasks;
 };
 
-/** SIGTERM, and SIGKILL after the containers' stopTimeout. */
+/**
+ * SIGTERM, and SIGKILL after the containers' stopTimeout.
+ * @iam ecs:StopTask
+ */
 export const stopTask = async (cluster: string, task: string, reason: string): Promise<void> => {
   await ecsOnce().send(new StopTaskCommand({ cluster, task, reason }));
 };
 
-/** As `describeTasks`, with the tasks' tags; ECS may take the tags off when a task stops. */
+/**
+ * As `describeTasks`, with the tasks' tags; ECS may take the tags off when a task stops.
+ * @iam ecs:DescribeTasks
+ */
 export const describeTasksWithTags = async (cluster: string, tasks: readonly string[]): Promise<Task[]> => {
   const answer = await ecs().send(new DescribeTasksCommand({ cluster, tasks: [...tasks], include: ['TAGS'] }));
   return answer.tasks ?? [];
 };
 
-/** One revision with its tags, which may change. 50 calls, then 20 a second, per account. */
+/**
+ * One revision with its tags, which may change. 50 calls, then 20 a second, per account.
+ * @iam ecs:DescribeTaskDefinition
+ */
 export const describeTaskDefinitionWithTags = async (
   taskDefinition: string,
 ): Promise<{ readonly definition: TaskDefinition; readonly tags: Readonly<Record<string, string>> }> => {
@@ -168,7 +196,10 @@ export const describeTaskDefinitionWithTags = async (
   return { definition: answer.taskDefinition ?? {}, tags: Object.fromEntries(tags) };
 };
 
-/** ARNs of the tasks that were run with these words in `startedBy`; stopped ones for an hour. 100 calls, then 20 a second, per account. */
+/**
+ * ARNs of the tasks that were run with these words in `startedBy`; stopped ones for an hour. 100 calls, then 20 a second, per account.
+ * @iam ecs:ListTasks
+ */
 export const listTasksStartedBy = async (cluster: string, startedBy: string): Promise<string[]> => {
   const of = async (desiredStatus: DesiredStatus): Promise<string[]> =>
     (await ecs().send(new ListTasksCommand({ cluster, startedBy, desiredStatus }))).taskArns ?? [];
@@ -178,6 +209,7 @@ export const listTasksStartedBy = async (cluster: string, startedBy: string): Pr
 /**
  * Runs one task. What ECS refused comes back as a failure in an answer with HTTP 200; never look at the tasks alone.
  * On Fargate 20 calls a second, and as many launches of either kind of capacity, per account.
+ * @iam ecs:RunTask iam:PassRole ecs:TagResource
  */
 export const runTask = async (
   input: RunTaskRequest,
@@ -186,7 +218,10 @@ export const runTask = async (
   return { tasks, failures };
 };
 
-/** ARNs of the tasks of a task definition's family. STOPPED: those told to stop, and for an hour those that have stopped. */
+/**
+ * ARNs of the tasks of a task definition's family. STOPPED: those told to stop, and for an hour those that have stopped.
+ * @iam ecs:ListTasks
+ */
 export const listTasksOfFamily = async (
   cluster: string,
   family: string,
@@ -207,7 +242,10 @@ export const listTasksOfFamily = async (
 /** DescribeClusters takes this many a call. */
 const clustersPerCall = 100;
 
-/** Capacity providers that may be named in a strategy, by cluster ARN; a cluster that does not exist is left out. */
+/**
+ * Capacity providers that may be named in a strategy, by cluster ARN; a cluster that does not exist is left out.
+ * @iam ecs:DescribeClusters
+ */
 export const clusterProviders = async (
   clusters: readonly string[],
 ): Promise<ReadonlyMap<string, readonly string[]>> => {
@@ -224,6 +262,7 @@ export const clusterProviders = async (
 /**
  * A changed capacity provider strategy is refused unless a new deployment is forced, which replaces every task; a desired count
  * alone starts none. 50 calls, then 5 a second, per account.
+ * @iam ecs:UpdateService
  */
 export const updateService = async (input: UpdateServiceRequest): Promise<void> => {
   await ecsOnce().send(new UpdateServiceCommand(input));

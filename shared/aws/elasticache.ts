@@ -72,7 +72,10 @@ const byId = async <T>(
   return found;
 };
 
-/** Replication groups by id. */
+/**
+ * Replication groups by id.
+ * @iam elasticache:DescribeReplicationGroups
+ */
 export const describeReplicationGroups = (ids: readonly string[]): Promise<ReadonlyMap<string, ReplicationGroup>> =>
   byId(
     ids,
@@ -88,7 +91,10 @@ export const describeReplicationGroups = (ids: readonly string[]): Promise<Reado
     },
   );
 
-/** Cache clusters by id: standalone ones, and the members of replication groups. */
+/**
+ * Cache clusters by id: standalone ones, and the members of replication groups.
+ * @iam elasticache:DescribeCacheClusters
+ */
 export const describeCacheClusters = (ids: readonly string[]): Promise<ReadonlyMap<string, CacheCluster>> =>
   byId(
     ids,
@@ -104,7 +110,10 @@ export const describeCacheClusters = (ids: readonly string[]): Promise<ReadonlyM
     },
   );
 
-/** Ids of all Redis and Valkey clusters that belong to no replication group. */
+/**
+ * Ids of all Redis and Valkey clusters that belong to no replication group.
+ * @iam elasticache:DescribeCacheClusters
+ */
 export const standaloneClusters = async (): Promise<Set<string>> => {
   const found = new Set<string>();
   let marker: string | undefined;
@@ -125,7 +134,10 @@ export const standaloneClusters = async (): Promise<Set<string>> => {
   return found;
 };
 
-/** Serverless caches by name. */
+/**
+ * Serverless caches by name.
+ * @iam elasticache:DescribeServerlessCaches
+ */
 export const describeServerlessCaches = (names: readonly string[]): Promise<ReadonlyMap<string, ServerlessCache>> =>
   byId(
     names,
@@ -148,7 +160,10 @@ const after = (marker: string | undefined) => (marker === undefined ? {} : { Mar
 /** Ids DescribeUpdateActions takes of one kind. */
 const UPDATES_OF = 20;
 
-/** Ids of those replication groups and clusters to which a service update is being applied. */
+/**
+ * Ids of those replication groups and clusters to which a service update is being applied.
+ * @iam elasticache:DescribeUpdateActions
+ */
 export const updatesUnderWay = async (groups: readonly string[], clusters: readonly string[]): Promise<Set<string>> => {
   const updating = new Set<string>();
   const read = async (of: { ReplicationGroupIds: string[] } | { CacheClusterIds: string[] }): Promise<void> => {
@@ -178,38 +193,62 @@ export const updatesUnderWay = async (groups: readonly string[], clusters: reado
   return updating;
 };
 
-/** Node types it may grow to, in no order and across families; AWS answers only while it is available or snapshotting. */
+/**
+ * Node types it may grow to, in no order and across families; AWS answers only while it is available or snapshotting.
+ * @iam elasticache:ListAllowedNodeTypeModifications
+ */
 export const allowedScaleUp = async (
   of: { readonly ReplicationGroupId: string } | { readonly CacheClusterId: string },
 ): Promise<string[]> =>
   (await elasticache().send(new ListAllowedNodeTypeModificationsCommand(of))).ScaleUpModifications ?? [];
 
-/** Tags from ElastiCache itself, which answers only while the resource is available; `tagsOf` in tagging.ts always does. */
+/**
+ * Tags from ElastiCache itself, which answers only while the resource is available; `tagsOf` in tagging.ts always does.
+ * @iam elasticache:ListTagsForResource
+ */
 export const tagsOfCache = async (arn: string): Promise<Record<string, string>> => {
   const { TagList = [] } = await elasticache().send(new ListTagsForResourceCommand({ ResourceName: arn }));
   return Object.fromEntries(TagList.map(({ Key = '', Value = '' }) => [Key, Value]));
 };
 
-/** Counts are of replicas, without the primary. Asynchronous; no downtime. */
+/**
+ * Counts are of replicas, without the primary. Asynchronous; no downtime.
+ * @iam elasticache:IncreaseReplicaCount
+ */
 export const increaseReplicaCount = (input: IncreaseReplicaCountMessage) =>
   elasticacheOnce().send(new IncreaseReplicaCountCommand(input));
 
-/** Asynchronous; AWS chooses which replica goes. */
+/**
+ * Asynchronous; AWS chooses which replica goes.
+ * @iam elasticache:DecreaseReplicaCount
+ */
 export const decreaseReplicaCount = (input: IncreaseReplicaCountMessage) =>
   elasticacheOnce().send(new DecreaseReplicaCountCommand(input));
 
-/** Asynchronous, and may take hours; the present count rebalances the slots. */
+/**
+ * Asynchronous, and may take hours; the present count rebalances the slots.
+ * @iam elasticache:ModifyReplicationGroupShardConfiguration
+ */
 export const modifyShardConfiguration = (input: ModifyReplicationGroupShardConfigurationMessage) =>
   elasticacheOnce().send(new ModifyReplicationGroupShardConfigurationCommand(input));
 
-/** With ApplyImmediately it also applies whatever else waits for the maintenance window. Asynchronous. */
+/**
+ * With ApplyImmediately it also applies whatever else waits for the maintenance window. Asynchronous.
+ * @iam elasticache:ModifyReplicationGroup
+ */
 export const modifyReplicationGroup = (input: ModifyReplicationGroupMessage) =>
   elasticacheOnce().send(new ModifyReplicationGroupCommand(input));
 
-/** Only for a cluster outside of replication groups. Asynchronous. */
+/**
+ * Only for a cluster outside of replication groups. Asynchronous.
+ * @iam elasticache:ModifyCacheCluster
+ */
 export const modifyCacheCluster = (input: ModifyCacheClusterMessage) =>
   elasticacheOnce().send(new ModifyCacheClusterCommand(input));
 
-/** Asynchronous. */
+/**
+ * Asynchronous.
+ * @iam elasticache:ModifyServerlessCache
+ */
 export const modifyServerlessCache = (input: ModifyServerlessCacheRequest) =>
   elasticacheOnce().send(new ModifyServerlessCacheCommand(input));

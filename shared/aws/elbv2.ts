@@ -20,18 +20,25 @@ export const targetGroupsPerCall = 20;
 /** AWS documents no limit for DeregisterTargets; its own load balancer controller for Kubernetes sends this many. */
 export const targetsPerCall = 200;
 
-/** Describe calls share a bucket: 40 calls, then 10 a second, per account. */
+/**
+ * Describe calls share a bucket: 40 calls, then 10 a second, per account.
+ * @iam elasticloadbalancing:DescribeTargetGroups
+ */
 export const describeTargetGroups = async (arns: readonly string[]): Promise<TargetGroup[]> => {
   const answer = await elbv2().send(new DescribeTargetGroupsCommand({ TargetGroupArns: [...arns] }));
   return answer.TargetGroups ?? [];
 };
 
+/** @iam elasticloadbalancing:DescribeTargetGroupAttributes */
 export const describeTargetGroupAttributes = async (arn: string): Promise<Record<string, string>> => {
   const answer = await elbv2().send(new DescribeTargetGroupAttributesCommand({ TargetGroupArn: arn }));
   return Object.fromEntries((answer.Attributes ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
 };
 
-/** Every target of the group, draining ones included; one that is gone is not listed. */
+/**
+ * Every target of the group, draining ones included; one that is gone is not listed.
+ * @iam elasticloadbalancing:DescribeTargetHealth
+ */
 export const describeTargetHealth = async (arn: string): Promise<TargetHealthDescription[]> => {
   const answer = await elbv2().send(new DescribeTargetHealthCommand({ TargetGroupArn: arn }));
   return answer.TargetHealthDescriptions ?? [];
@@ -40,6 +47,7 @@ export const describeTargetHealth = async (arn: string): Promise<TargetHealthDes
 /**
  * Without its Port a target stays where it is, and the call succeeds all the same. A target that is not registered is a success, too.
  * Register and deregister calls share a bucket: 20 calls, then 4 a second, per account.
+ * @iam elasticloadbalancing:DeregisterTargets
  */
 export const deregisterTargets = async (input: DeregisterTargetsInput): Promise<void> => {
   await elbv2Once().send(new DeregisterTargetsCommand(input));

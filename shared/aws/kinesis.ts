@@ -23,7 +23,10 @@ const kinesis = () => client(KinesisClient);
  */
 const kinesisOnce = () => client(KinesisClient, { maxAttempts: 1 });
 
-/** 20 calls a second per account. */
+/**
+ * 20 calls a second per account.
+ * @iam kinesis:DescribeStreamSummary
+ */
 export const describeStreamSummary = async (
   streamArn: string,
 ): Promise<NonNullable<DescribeStreamSummaryOutput['StreamDescriptionSummary']>> => {
@@ -32,7 +35,10 @@ export const describeStreamSummary = async (
   return StreamDescriptionSummary;
 };
 
-/** Open shards and those closed after `since` (epoch ms); 1,000 a page. */
+/**
+ * Open shards and those closed after `since` (epoch ms); 1,000 a page.
+ * @iam kinesis:ListShards
+ */
 export const listShards = async (streamArn: string, since: number): Promise<Shard[]> => {
   const shards: Shard[] = [];
   let token: string | undefined;
@@ -51,7 +57,10 @@ export const listShards = async (streamArn: string, since: number): Promise<Shar
   return shards;
 };
 
-/** The stream's tags; 50 at most, 5 calls a second per account. */
+/**
+ * The stream's tags; 50 at most, 5 calls a second per account.
+ * @iam kinesis:ListTagsForStream
+ */
 export const listTagsForStream = async (streamArn: string): Promise<Record<string, string>> => {
   const tags: Record<string, string> = {};
   let after: string | undefined;
@@ -68,18 +77,30 @@ export const listTagsForStream = async (streamArn: string): Promise<Record<strin
   return tags;
 };
 
-/** Shards the account may still open in this Region; 1 call a second per account. */
+/**
+ * Shards the account may still open in this Region; 1 call a second per account.
+ * @iam kinesis:DescribeLimits
+ */
 export const freeShards = async (): Promise<number> => {
   const { ShardLimit, OpenShardCount } = await kinesis().send(new DescribeLimitsCommand({}));
   return Math.max(0, (ShardLimit ?? 0) - (OpenShardCount ?? 0));
 };
 
-/** At most 10 calls per stream in a rolling 24 h, to at most double and at least half. Asynchronous. */
+/**
+ * At most 10 calls per stream in a rolling 24 h, to at most double and at least half. Asynchronous.
+ * @iam kinesis:UpdateShardCount
+ */
 export const updateShardCount = (input: UpdateShardCountInput) =>
   kinesisOnce().send(new UpdateShardCountCommand(input));
 
-/** One at a time per stream, 5 calls a second per account. Asynchronous. */
+/**
+ * One at a time per stream, 5 calls a second per account. Asynchronous.
+ * @iam kinesis:SplitShard
+ */
 export const splitShard = (input: SplitShardInput) => kinesisOnce().send(new SplitShardCommand(input));
 
-/** One at a time per stream, 5 calls a second per account. Asynchronous. */
+/**
+ * One at a time per stream, 5 calls a second per account. Asynchronous.
+ * @iam kinesis:MergeShards
+ */
 export const mergeShards = (input: MergeShardsInput) => kinesisOnce().send(new MergeShardsCommand(input));

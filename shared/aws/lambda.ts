@@ -16,7 +16,10 @@ export interface SourceConsumer {
 
 const IDLE = ['Disabling', 'Disabled', 'Deleting'];
 
-/** Functions an event source feeds through enabled mappings; 100 mappings a page. */
+/**
+ * Functions an event source feeds through enabled mappings; 100 mappings a page.
+ * @iam lambda:ListEventSourceMappings
+ */
 export const listEventSourceConsumers = async (eventSourceArn: string): Promise<SourceConsumer[]> => {
   const consumers = new Map<string, SourceConsumer>();
   let marker: string | undefined;
@@ -39,7 +42,10 @@ export const listEventSourceConsumers = async (eventSourceArn: string): Promise<
   return [...consumers.values()];
 };
 
-/** Reserved concurrency of a function; null: unreserved, undefined: the function is gone (its mappings may outlive it). */
+/**
+ * Reserved concurrency of a function; null: unreserved, undefined: the function is gone (its mappings may outlive it).
+ * @iam lambda:GetFunctionConcurrency
+ */
 export const reservedConcurrency = async (functionName: string): Promise<number | null | undefined> => {
   try {
     const answer = await client(LambdaClient).send(new GetFunctionConcurrencyCommand({ FunctionName: functionName }));
@@ -50,13 +56,19 @@ export const reservedConcurrency = async (functionName: string): Promise<number 
   }
 };
 
-/** Concurrency that no function has reserved; null: not said. Lambda refuses to go below 100. */
+/**
+ * Concurrency that no function has reserved; null: not said. Lambda refuses to go below 100.
+ * @iam lambda:GetAccountSettings
+ */
 export const unreservedConcurrency = async (): Promise<number | null> => {
   const { AccountLimit } = await client(LambdaClient).send(new GetAccountSettingsCommand({}));
   return AccountLimit?.UnreservedConcurrentExecutions ?? null;
 };
 
-/** Reserves concurrency for a function; Lambda refuses to leave the account fewer than 100 unreserved. */
+/**
+ * Reserves concurrency for a function; Lambda refuses to leave the account fewer than 100 unreserved.
+ * @iam lambda:PutFunctionConcurrency
+ */
 export const putFunctionConcurrency = async (input: {
   readonly FunctionName: string;
   readonly ReservedConcurrentExecutions: number;

@@ -4,7 +4,10 @@ import { client } from './client.ts';
 /** CloudWatch Logs may answer with an empty page and a token, while it has searched a part only; most answers are one page. */
 const PAGES_AT_MOST = 4;
 
-/** Messages of a log group between two times (epoch ms), oldest first: the first `limit`, or fewer where that takes many pages. */
+/**
+ * Messages of a log group between two times (epoch ms), oldest first: the first `limit`, or fewer where that takes many pages.
+ * @iam logs:FilterLogEvents
+ */
 export const recentMessages = async (
   logGroupName: string,
   range: { readonly start: number; readonly end: number },

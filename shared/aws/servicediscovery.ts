@@ -7,7 +7,10 @@ import {
 } from '@aws-sdk/client-servicediscovery';
 import { client } from './client.ts';
 
-/** All instances of a Cloud Map service (at most 1,000), 100 a page. */
+/**
+ * All instances of a Cloud Map service (at most 1,000), 100 a page.
+ * @iam servicediscovery:ListInstances
+ */
 export const listInstances = async (serviceId: string): Promise<InstanceSummary[]> => {
   const instances: InstanceSummary[] = [];
   let token: string | undefined;
@@ -25,7 +28,10 @@ export const listInstances = async (serviceId: string): Promise<InstanceSummary[
   return instances;
 };
 
-/** Asynchronous: answers with an operation, whose end is not awaited. */
+/**
+ * Asynchronous: answers with an operation, whose end is not awaited.
+ * @iam servicediscovery:DeregisterInstance
+ */
 export const deregisterInstance = async (input: DeregisterInstanceCommandInput): Promise<void> => {
   await client(ServiceDiscoveryClient, { maxAttempts: 1 }).send(new DeregisterInstanceCommand(input));
 };

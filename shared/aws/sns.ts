@@ -8,7 +8,10 @@ export interface TopicMessage {
   readonly message: string;
 }
 
-/** Publishes one message with its own text per protocol; gives the message id. Throws what SNS throws. */
+/**
+ * Publishes one message with its own text per protocol; gives the message id. Throws what SNS throws.
+ * @iam sns:Publish
+ */
 export async function publish(topicArn: string, { subject, message }: TopicMessage): Promise<string> {
   const { MessageId } = await client(SNSClient).send(
     new PublishCommand({ TopicArn: topicArn, Subject: subject, Message: message, MessageStructure: 'json' }),

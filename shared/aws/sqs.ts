@@ -16,7 +16,10 @@ export interface SendFailure {
   readonly message: string;
 }
 
-/** Sends one message; gives its id. Throws what SQS throws. */
+/**
+ * Sends one message; gives its id. Throws what SQS throws.
+ * @iam sqs:SendMessage
+ */
 export async function send(queueUrl: string, { body, delaySeconds }: QueueMessage): Promise<string> {
   const { MessageId } = await client(SQSClient).send(
     new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body, DelaySeconds: allowed(delaySeconds) }),
@@ -24,7 +27,10 @@ export async function send(queueUrl: string, { body, delaySeconds }: QueueMessag
   return MessageId ?? '';
 }
 
-/** Sends any number of messages, ten a call (SQS). Never throws: gives those that were not sent, in order. */
+/**
+ * Sends any number of messages, ten a call (SQS). Never throws: gives those that were not sent, in order.
+ * @iam sqs:SendMessage
+ */
 export async function sendBatch(queueUrl: string, messages: readonly QueueMessage[]): Promise<SendFailure[]> {
   const entries = messages.map(({ body, delaySeconds }, index) => ({
     Id: String(index),

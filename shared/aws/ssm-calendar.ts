@@ -4,6 +4,7 @@ import { client } from './client.ts';
 /**
  * Whether a change calendar is open; AWS counts several as open only if all are.
  * `until`: epoch ms of the next change, null where there is none in sight.
+ * @iam ssm:GetCalendarState
  */
 export const calendarState = async (calendar: string): Promise<{ open: boolean; until: number | null }> => {
   const { State, NextTransitionTime } = await client(SSMClient).send(

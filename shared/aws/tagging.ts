@@ -6,7 +6,10 @@ export interface TaggedResource {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** Resources of a type (`kinesis:stream`) that carry a tag, with this value or, where none is given, any; 100 a page. */
+/**
+ * Resources of a type (`kinesis:stream`) that carry a tag, with this value or, where none is given, any; 100 a page.
+ * @iam tag:GetResources
+ */
 export const resourcesTagged = async (type: string, key: string, value?: string): Promise<TaggedResource[]> => {
   const found: TaggedResource[] = [];
   let token: string | undefined;
@@ -35,7 +38,10 @@ export const resourcesTagged = async (type: string, key: string, value?: string)
 /** ARNs a call may name. */
 const ARNS_PER_CALL = 100;
 
-/** Tags of resources by ARN; one that never had a tag, or does not exist, is absent. Unlike the services' own calls it answers while a resource is being changed. */
+/**
+ * Tags of resources by ARN; one that never had a tag, or does not exist, is absent. Unlike the services' own calls it answers while a resource is being changed.
+ * @iam tag:GetResources
+ */
 export const tagsOf = async (
   arns: readonly string[],
 ): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> => {

@@ -99,6 +99,7 @@ describe('the script', () => {
       snapshotId: SNAPSHOT,
       files: 5,
       bytes: 9 * 1024 * 1024 + 14,
+      lines: 3,
       filesFailed: 0,
       filesSkipped: 0,
     });

@@ -38,6 +38,8 @@ export const startS3 = async (): Promise<S3Endpoint> => {
     }
     if (endpoint.refuse(key)) return { status: 403, body: '<Error><Code>AccessDenied</Code></Error>' };
     if (request.method === 'PUT') await setTimeout(endpoint.delay(key));
+    // Whoever began the upload has gone: nothing of it arrives in a later test.
+    if (request.socket.destroyed) return { status: 400 };
     const upload = searchParams.get('uploadId');
     if (request.method === 'POST' && searchParams.has('uploads')) {
       const id = `upload-${uploads.size + 1}`;

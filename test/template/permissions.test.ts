@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { functionsOf, type Props, props, readTemplate, type Value } from '../../scripts/template.ts';
+import { declaredIn } from '../support/declared.ts';
 import { reachableOperations } from '../support/reachable.ts';
 
 const template = readTemplate();
@@ -36,20 +37,6 @@ const statementsOf = (role: string): Statement[] =>
 const roleOf = (logicalId: string): string =>
   String(list(props(template.Resources[logicalId]?.Properties?.Role)['Fn::GetAtt'])[0]);
 
-/** IAM's name where it is not `<client>:<operation>`. */
-const PREFIX: Record<string, string> = {
-  'application-auto-scaling': 'application-autoscaling',
-  'auto-scaling': 'autoscaling',
-  'cloudwatch-logs': 'logs',
-  'elastic-load-balancing': 'elasticloadbalancing',
-  'elastic-load-balancing-v2': 'elasticloadbalancing',
-  'resource-groups-tagging-api': 'tag',
-};
-const ACTION: Record<string, string> = {
-  'sqs:SendMessageBatch': 'sqs:SendMessage',
-  'sns:PublishBatch': 'sns:Publish',
-};
-
 /** In a shared file, and never reached from a function. */
 const NOT_GRANTED: Record<string, string> = {
   'dynamodb:Scan': "only the operator's command line searches the whole ledger",
@@ -66,20 +53,6 @@ const USED_BY_AWS: Record<string, string> = {
   'sqs:GetQueueAttributes': 'the event source mapping',
   'kms:Decrypt': 'SNS, when the function publishes to the encrypted topic',
   'kms:GenerateDataKey': 'SNS, when the function publishes to the encrypted topic',
-};
-
-/** Granted to one function, and needed by AWS to carry out what its code calls. */
-const NEEDED_WITH: Record<string, Record<string, string>> = {
-  'resume-fargate': {
-    'iam:PassRole': 'RunTask, for the roles that the definition names',
-    'ecs:TagResource': 'RunTask, for the tags of what it runs',
-  },
-  'rescue-spot-logs': {
-    'iam:PassRole': "RunTask, for the task's roles and the role that makes its volume",
-    'ecs:TagResource': "RunTask, for ECS's own tags on the task",
-    's3:ListBucket': 'GetObject, to tell a marker that is not there from one that may not be read',
-  },
-  'tune-alarms': { 'cloudwatch:TagResource': 'PutMetricAlarm, for the tags of a new alarm' },
 };
 
 /** Functions that change nothing of anybody's. */
@@ -195,11 +168,6 @@ const REMEDY: Record<string, string> = {
   'tune-alarms': 'cloudwatch:PutMetricAlarm',
 };
 
-const actionOf = (client: string, operation: string): string => {
-  const action = `${PREFIX[client] ?? client}:${operation}`;
-  return ACTION[action] ?? action;
-};
-
 describe.each(functions)('the role of $folder', ({ folder, logicalId, codeUri }) => {
   const statements = statementsOf(roleOf(logicalId));
   const granted = new Set(statements.flatMap(({ Action }) => Action));
@@ -211,9 +179,10 @@ describe.each(functions)('the role of $folder', ({ folder, logicalId, codeUri })
   it('grants what the code can call, and nothing else', async () => {
     const operations = await reachableOperations(join(import.meta.dirname, '../..', codeUri, 'handler.ts'));
 
-    const called = operations.map(({ client, operation }) => actionOf(client, operation));
-    const byAws = [...Object.keys(USED_BY_AWS), ...Object.keys(NEEDED_WITH[folder] ?? {})];
-    const needed = [...called.filter((action) => NOT_GRANTED[action] === undefined), ...byAws];
+    const called = operations.flatMap(({ file, operation }) =>
+      declaredIn(file).flatMap((each) => (each.operations.includes(operation) ? each.actions : [])),
+    );
+    const needed = [...called.filter((action) => NOT_GRANTED[action] === undefined), ...Object.keys(USED_BY_AWS)];
     expect([...granted].sort()).toEqual([...new Set(needed)].sort());
   });
 

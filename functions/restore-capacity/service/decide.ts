@@ -1,6 +1,6 @@
 import type { Decision } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
-import type { ServiceSituation } from './facts.ts';
+import { type ServiceSituation, turned } from './facts.ts';
 import { beginPaired, goOnPaired, shortage } from './paired.ts';
 import type { ServicePolicy } from './policy.ts';
 import { beginSwitched, commandToSwitch, goOnSwitched, unswitchable } from './switched.ts';
@@ -29,7 +29,7 @@ export const decide = (facts: ServiceSituation, policy: ServicePolicy, now: numb
 };
 
 /** A service that is gone needs nothing; what stood in for it may serve on, and is left as it is. */
-const notActive = ({ service, memory: { standIn } }: View): Decision<ServiceCall> => {
+const notActive = ({ service, memory }: View): Decision<ServiceCall> => {
   if (!['DRAINING', 'INACTIVE'].includes(service.status)) {
     return escalate(
       'unexpected-state',
@@ -37,14 +37,16 @@ const notActive = ({ service, memory: { standIn } }: View): Decision<ServiceCall
       'Look at the service, and report the status.',
     );
   }
+  const { standIn } = memory;
   const left = standIn?.mode === 'paired' ? `; ${standIn.pair} stays at ${standIn.wrote} tasks` : '';
-  return skip('service-gone', `The service is ${service.status}${left}.`, {});
+  return skip('service-gone', `The service is ${service.status}${left}.`, standIn && turned(memory));
 };
 
 /** Why nothing has to stand in, or not yet. */
 const notStarved = ({ facts, service, memory, told, now }: View): Decision<ServiceCall> | undefined => {
   const { incident } = facts.ledger;
-  const { released, ...settled } = memory;
+  const { released, ...rest } = memory;
+  const settled = released === undefined ? undefined : { ...rest, ...turned(memory) };
   if (!usesSpot(service.strategy)) {
     return skip('not-on-spot', 'The capacity provider strategy places no task on FARGATE_SPOT.', settled);
   }

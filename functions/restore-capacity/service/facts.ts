@@ -93,6 +93,8 @@ export type SwitchedStandIn = {
 
 /** What this part asks the ledger to remember of a service. */
 export type Memory = {
+  /** Counts the changes of what stands in: of two memories the one with more is the later. */
+  readonly turn?: number;
   readonly standIn?: PairedStandIn | SwitchedStandIn;
   /** How often in a row Spot capacity came back and went again: each doubles the patience. */
   readonly level?: number;
@@ -104,8 +106,28 @@ export type Memory = {
 
 export type ServiceSituation = Situation<ServiceFacts>;
 
+/** What is remembered of a change, beside its outcome. */
+export const turned = ({ turn = 0 }: Memory): { readonly turn: number } => ({ turn: turn + 1 });
+
+/**
+ * One memory of two that invocations at the same time would have: the later one. Of two changes the one that made something
+ * stand in, because that has to be taken back; of two looks the one that is less sure of Spot.
+ */
+export const joined = (a: Memory, b: Memory): Memory => {
+  const [x, y] = [rank(a), rank(b)];
+  const i = x.findIndex((value, at) => value !== y[at]);
+  return (x[i] ?? 0) < (y[i] ?? 0) ? b : a;
+};
+
+const rank = ({ turn = 0, standIn }: Memory): readonly number[] => [
+  turn,
+  standIn === undefined ? 0 : 1,
+  standIn?.wholeSince ?? Number.POSITIVE_INFINITY,
+];
+
 /** What is remembered where the last change was definitely refused. */
-export const undone = ({ standIn, ...rest }: Memory): Memory => {
+export const undone = ({ standIn, ...before }: Memory): Memory => {
+  const rest = { ...before, ...turned(before) };
   if (standIn === undefined) return rest;
   if (standIn.mode === 'paired') {
     const { previous, ...kept } = standIn;

@@ -1,6 +1,6 @@
 import type { Decision } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
-import type { Memory, PairedStandIn, PairState, ServiceState } from './facts.ts';
+import { type Memory, type PairedStandIn, type PairState, type ServiceState, turned } from './facts.ts';
 import {
   coolDown,
   countOf,
@@ -57,7 +57,7 @@ export const beginPaired = (view: View): Decision<ServiceCall> => {
     'spot-fallback',
     `No Spot capacity: ${countOf(service)}. ${pair.name} goes from ${pair.desired} to ${wanted} on-demand tasks${capped(view, service.desired)}.`,
     setTo(pair, wanted),
-    { level: levelAtEntry(memory, now), standIn },
+    { ...turned(memory), level: levelAtEntry(memory, now), standIn },
   );
 };
 
@@ -86,7 +86,7 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
       'spot-fallback',
       `${counts}. It goes up to ${wanted}${capped(view, need)}.`,
       setTo(pair, wanted),
-      { level: level + (stepped === true ? 1 : 0), standIn: { ...kept, ...change, wrote: wanted } },
+      { ...turned(memory), level: level + (stepped === true ? 1 : 0), standIn: { ...kept, ...change, wrote: wanted } },
       again,
     );
   }
@@ -112,14 +112,14 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
     );
   }
   if (pair.desired === standIn.original) {
-    return skip('resolved', `${counts}, as before the shortage.`, { level, endedAt: now });
+    return skip('resolved', `${counts}, as before the shortage.`, { ...turned(memory), level, endedAt: now });
   }
   const next = Math.max(wanted, pair.desired - Math.max(1, Math.floor(pair.desired * STEP)));
   return update(
     'spot-failback',
     `${counts}. Spot has had all tasks for ${minutes(now - since)}: down to ${next}, in the end to ${wanted}.`,
     setTo(pair, next),
-    { ...memory, standIn: { ...standIn, ...change, wrote: next, stepped: true } },
+    { ...memory, ...turned(memory), standIn: { ...standIn, ...change, wrote: next, stepped: true } },
     { ...again, coolDownMs: TICK },
   );
 };
@@ -195,11 +195,14 @@ const takenOver = ({ facts: { pair }, policy }: View, standIn: PairedStandIn): s
 };
 
 /** The incident ends, and nothing is touched until the shortage is over. */
-const letGo = ({ memory: { standIn, ...rest }, now }: View, what: string): Decision<ServiceCall> =>
-  skip('fallback-released', `Somebody else decides now: ${what}. Reflex leaves it as it is.`, {
+const letGo = ({ memory, now }: View, what: string): Decision<ServiceCall> => {
+  const { standIn, ...rest } = memory;
+  return skip('fallback-released', `Somebody else decides now: ${what}. Reflex leaves it as it is.`, {
     ...rest,
+    ...turned(memory),
     released: now,
   });
+};
 
 const noPair = ({ service, policy }: View): Decision<ServiceCall> =>
   escalate(

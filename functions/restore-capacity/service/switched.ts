@@ -1,6 +1,6 @@
 import type { Decision } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
-import type { ServiceState, Strategy, SwitchedStandIn } from './facts.ts';
+import { type ServiceState, type Strategy, type SwitchedStandIn, turned } from './facts.ts';
 import type { ServicePolicy } from './policy.ts';
 import {
   coolDown,
@@ -63,7 +63,7 @@ export const beginSwitched = (view: View): Decision<ServiceCall> => {
     'spot-fallback',
     `No Spot capacity: ${countOf(service)}. Every task is replaced by way of ${shown(standIn.standIn)}; it was ${shown(standIn.original)}.`,
     roll(service, standIn.standIn),
-    { level: levelAtEntry(memory, now), standIn },
+    { ...turned(memory), level: levelAtEntry(memory, now), standIn },
   );
 };
 
@@ -85,7 +85,7 @@ export const goOnSwitched = (view: View, before: SwitchedStandIn): Decision<Serv
       'spot-short',
       nextLook(standIn.since, now),
       `ECS took the probe back: the strategy is ${shown(service.strategy)} again.`,
-      { ...memory, level, standIn: onDemandAgain(standIn) },
+      { ...memory, ...turned(memory), level, standIn: onDemandAgain(standIn) },
     );
   }
   return standIn.probing ? probing(view, standIn) : standingIn(view, standIn);
@@ -169,7 +169,7 @@ const standingIn = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall>
     'spot-failback',
     `${countOf(service)}. After ${minutes(now - standIn.rolledAt)} Spot is tried again, by way of ${shown(standIn.original)} as it was.`,
     roll(service, standIn.original),
-    { ...memory, standIn: { ...standIn, probing: true, unverified: true, rolledAt: now } },
+    { ...memory, ...turned(memory), standIn: { ...standIn, probing: true, unverified: true, rolledAt: now } },
     { lasting: look.lasting },
   );
 };
@@ -185,7 +185,12 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
   if (isThrough && !told) {
     const since = standIn.wholeSince ?? now;
     const due = Math.max(since, standIn.rolledAt) + coolDown(level);
-    if (now >= due) return skip('resolved', `${countOf(service)} by the original strategy.`, { level, endedAt: now });
+    if (now >= due)
+      return skip('resolved', `${countOf(service)} by the original strategy.`, {
+        ...turned(memory),
+        level,
+        endedAt: now,
+      });
     return defer(
       'spot-settling',
       { ...look, until: Math.min(due, look.until) },
@@ -209,7 +214,12 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
     'spot-fallback',
     `${countOf(service)}: Spot has no capacity yet. Back to ${shown(standIn.standIn)}; the next try waits twice as long.`,
     roll(service, standIn.standIn),
-    { ...memory, level: level + 1, standIn: { ...started, probing: false, unverified: true, rolledAt: now } },
+    {
+      ...memory,
+      ...turned(memory),
+      level: level + 1,
+      standIn: { ...started, probing: false, unverified: true, rolledAt: now },
+    },
     { lasting: look.lasting },
   );
 };
@@ -220,7 +230,7 @@ const again = ({ service, memory, now }: View, standIn: SwitchedStandIn): Decisi
     standIn.probing ? 'spot-failback' : 'spot-fallback',
     `${countOf(service)}; the strategy is still ${shown(service.strategy)}, so it is set again.`,
     roll(service, standIn.probing ? standIn.original : standIn.standIn),
-    { ...memory, standIn: { ...standIn, rolledAt: now } },
+    { ...memory, ...turned(memory), standIn: { ...standIn, rolledAt: now } },
     { planned: false },
   );
 
@@ -252,7 +262,7 @@ const letGo = ({ service, policy, memory, now }: View, { original }: SwitchedSta
   return skip(
     'fallback-released',
     `Somebody else decides now: ${what}. Reflex leaves it as it is; before the shortage it was ${shown(original)}.`,
-    { ...rest, released: now },
+    { ...rest, ...turned(memory), released: now },
   );
 };
 

@@ -49,6 +49,20 @@ describe('one call a target group', () => {
     expect(acted.get(taskArn(taskId(2)))).toEqual({ actions: [targets('web', '10.0.0.2')] });
   });
 
+  it('goes first where it takes most tasks out, and last where it takes all that serve', async () => {
+    for (const name of ['few', 'many', 'all']) aws.elbv2.addGroup(name);
+
+    await act(time)([
+      approved(1, [targets('few', '10.0.0.1')]),
+      approved(2, [targets('all', '10.0.0.2', '10.0.0.3', '10.0.0.4')], { emptied: [targetGroupArn('all')] }),
+      approved(3, [targets('many', '10.0.0.5')]),
+      approved(4, [targets('many', '10.0.0.6')]),
+    ]);
+
+    const order = aws.called('DeregisterTargets').map(({ TargetGroupArn }) => TargetGroupArn);
+    expect(order).toEqual(['many', 'few', 'all'].map(targetGroupArn));
+  });
+
   it('has 200 targets at most', async () => {
     aws.elbv2.addGroup('web');
     const all = Array.from({ length: 450 }, (_, i) => approved(i, [targets('web', `10.0.${i >> 8}.${i & 255}`)]));

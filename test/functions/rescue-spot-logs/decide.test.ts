@@ -236,7 +236,7 @@ describe('the next step', () => {
         launchType: 'FARGATE',
         platformVersion: 'LATEST',
         count: 1,
-        clientToken: 'snap-1:0:3',
+        clientToken: 'snap-1:0:3:0',
         startedBy: `rescue/${VOLUME}`,
         group: 'rescue:snap-1:0',
         propagateTags: 'TASK_DEFINITION',

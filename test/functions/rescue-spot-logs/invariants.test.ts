@@ -89,17 +89,22 @@ describe('any trouble, in any order of events', () => {
   const scenario = fc.record({
     tasks: fc.array(fate, { maxLength: 6 }),
     snapshots: fc.array(fc.constantFrom('completed' as const, 'error' as const), { maxLength: 3 }),
+    places: fc.array(fc.boolean(), { maxLength: 4 }),
     faults: fc.dictionary(fc.nat(120).map(String), fc.constantFrom(...Object.values(FAULTS)), { maxKeys: 6 }),
     steps: fc.array(step, { minLength: 4, maxLength: 14 }),
   });
 
   it('deletes no volume whose logs are not in S3', async () => {
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ tasks, snapshots, faults, steps }) => {
+      fc.asyncProperty(scenario, async ({ tasks, snapshots, places, faults, steps }) => {
         const rescue = rescuer(aws);
         const { id, instance } = aws.addVolume();
-        const [ownTasks, ownSnapshots] = [[...tasks], [...snapshots]];
-        aws.fates({ task: () => ownTasks.shift() ?? 'good', snapshot: () => ownSnapshots.shift() ?? 'completed' });
+        const [ownTasks, ownSnapshots, ownPlaces] = [[...tasks], [...snapshots], [...places]];
+        aws.fates({
+          task: () => ownTasks.shift() ?? 'good',
+          snapshot: () => ownSnapshots.shift() ?? 'completed',
+          place: () => ownPlaces.shift() ?? true,
+        });
         aws.faults((_, n) => faults[n]);
 
         for (const { kind, after } of steps) {
@@ -122,7 +127,7 @@ describe('any trouble, in any order of events', () => {
       }),
       { numRuns: 150 },
     );
-  });
+  }, 120_000);
 });
 
 const stoppedTask = (volume: string, at: number) => {

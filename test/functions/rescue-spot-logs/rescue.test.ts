@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { release } from '../../../shared/ledger/state.ts';
 import {
   commandInvocation,
+  instanceId,
   instanceStateChange,
   snapshotNotification,
   taskStateChange,
@@ -60,7 +62,7 @@ describe('a kept volume of a terminated instance', () => {
     expect(aws.lost).toEqual([]);
     expect(aws.objects.get(`reflex-logs/spot-logs/${instance}/${id}/syslog`)).toBe('system of 1');
     expect(rescue.world.inbox).toEqual([]);
-    expect(rescue.measured).toContainEqual({ name: 'shipped', value: { files: 2, bytes: 22 } });
+    expect(rescue.measured).toContainEqual({ name: 'shipped', value: { phase: 'rescue', files: 2, bytes: 22 } });
   });
 
   it('reaches the same end by the sweep alone, from an empty ledger, armed or disarmed', async () => {
@@ -110,9 +112,9 @@ describe('a kept volume of a terminated instance', () => {
     ]);
   });
 
-  it('is given up after five attempts, kept, and told of', async () => {
+  it('is given up after five attempts, kept, held, and told of; a person lets it go on', async () => {
     const rescue = rescuer(aws);
-    const { id, instance } = aws.addVolume();
+    const { id, instance, arn } = aws.addVolume();
     aws.fates({ task: () => 'not started' });
 
     await rescue.send(instanceStateChange(instance));
@@ -128,8 +130,16 @@ describe('a kept volume of a terminated instance', () => {
       advice: expect.stringContaining('attach-volume'),
     });
 
+    expect(told[0]?.record.advice).toContain(`npm run ops -- release ${arn}`);
+
     aws.fates({ task: () => 'good' });
     Object.assign(aws.volumes.get(id)?.tags ?? {}, { 'reflex:rescue': 'pending' });
+    await rescue.sweeps(HOUR);
+    expect(rescue.reasons()).toContain('held');
+    expect(aws.made('RunTask')).toHaveLength(5);
+
+    const key = { fn: 'rescue-spot-logs', resource: arn };
+    await rescue.runtime.ledger.update(key, undefined, (state) => ({ state: release(state) }));
     await rescue.sweeps(2 * HOUR);
     expect(left()).toBe(0);
     expect(aws.lost).toEqual([]);
@@ -183,6 +193,38 @@ describe('what AWS refuses', () => {
     await start();
     await rescue.sweeps(HOUR);
 
+    expect(left()).toBe(0);
+  });
+
+  it('ECS refuses with HTTP 200, and the same token for ever: each refusal makes another, and is waited for longer', async () => {
+    const { rescue, start } = await until('task-not-placed');
+    let refusals = 3;
+    aws.fates({ place: () => refusals-- <= 0 });
+    await start();
+    await rescue.sweeps(3 * HOUR);
+
+    const tokens = aws.made('RunTask').map(({ clientToken }) => clientToken);
+    const waited = rescue.outcomes().filter(({ reason }) => reason === 'task-not-placed');
+    expect(waited).toHaveLength(3);
+    expect(waited[0]).toMatchObject({
+      decision: 'defer',
+      why: expect.stringContaining('Capacity is unavailable'),
+      actions: [{ call: 'CreateTags' }, { call: 'RunTask', error: expect.stringContaining('Capacity') }],
+    });
+    expect(new Set(tokens).size).toBe(4);
+    expect(left()).toBe(0);
+    expect(aws.lost).toEqual([]);
+  });
+
+  it('ECS refuses with an exception for want of capacity: it is waited for, and no person told', async () => {
+    const { rescue, start } = await until('task-not-placed');
+    const message = 'Capacity is unavailable at this time. Please try again later or in a different availability zone';
+    refuseOnce('RunTask', new AwsError('ClientException', message));
+    await start();
+    await rescue.sweeps(HOUR);
+
+    expect(rescue.reasons()).toContain('task-not-placed');
+    expect(rescue.world.told.map(({ record }) => record.decision)).not.toContain('escalate');
     expect(left()).toBe(0);
   });
 
@@ -301,6 +343,53 @@ describe('what is not ours', () => {
       { decision: 'escalate', reason: 'bad-tag', why: expect.stringContaining('reflex:since') },
     ]);
     expect(writes()).toEqual([]);
+  });
+});
+
+describe('what a host says that it has shipped', () => {
+  const said = async (marker: object | string, status = 'Success') => {
+    const rescue = rescuer(aws);
+    const { instance, id } = aws.addVolume(
+      1,
+      { 'reflex:rescue': 'armed' },
+      { attachedTo: instanceId(1), instance: 'running' },
+    );
+    const of = { instance, phase: 'interruption', at: '2026-03-05T03:13:40Z', files: 12, bytes: 3_400, partial: false };
+    const sources = [{ path: '/var/log', volume: id, filesystem: 'ext4' }];
+    const key = `reflex-logs/spot-logs/${instance}/_SHIPPED.json`;
+    aws.objects.set(key, typeof marker === 'string' ? marker : JSON.stringify({ ...of, sources, ...marker }));
+    await rescue.send(commandInvocation(instance, { status }));
+    return rescue;
+  };
+  const store = { path: '/mnt/store', volume: null, filesystem: 'xfs' };
+
+  it.each(['pre-copy', 'interruption'])('is counted by phase: %s', async (phase) => {
+    const { measured } = await said({ phase });
+
+    expect(measured).toEqual([{ name: 'shipped', value: { phase, files: 12, bytes: 3_400 } }]);
+  });
+
+  it('that instance store was not shipped whole in the last two minutes is counted as unrecoverable', async () => {
+    const { measured } = await said({ partial: true, sources: [store] }, 'Failed');
+
+    expect(measured).toContainEqual({ name: 'unrecoverable', value: { directories: 1 } });
+  });
+
+  it.each([
+    ['what is whole', { sources: [store] }],
+    ['what is on a volume', { partial: true }],
+    ['a pre-copy', { phase: 'pre-copy', partial: true, sources: [store] }],
+  ])('%s is not', async (_, marker) => {
+    const { measured } = await said(marker);
+
+    expect(measured.map(({ name }) => name)).toEqual(['shipped']);
+  });
+
+  it('is not counted where it cannot be read, and stops nothing', async () => {
+    const { measured, reasons } = await said('{"files":');
+
+    expect(measured).toEqual([]);
+    expect(reasons()).toEqual(['volume-attached']);
   });
 });
 

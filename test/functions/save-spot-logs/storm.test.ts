@@ -149,6 +149,20 @@ describe('200 warnings in a minute: 4 pools, 3 groups, 40 unmanaged, 10 told twi
   });
 });
 
+it('EC2 is not asked for more changes than it takes', async () => {
+  const s = saver(fleet);
+  s.world.now = at + SECOND;
+  const hosts = Array.from({ length: 150 }, (_, i) => fleet.addHost({ n: i + 1 }));
+
+  await s.batch(...hosts.map(({ id }) => spotInterruption(id)));
+
+  // 50 at once, and five a second while they are worth waiting for.
+  expect(fleet.count('ModifyInstanceAttribute')).toBeGreaterThanOrEqual(50);
+  expect(fleet.count('ModifyInstanceAttribute')).toBeLessThanOrEqual(75);
+  await s.run(100 * SECOND);
+  expect(countsBy('ModifyInstanceAttribute', idsOf('InstanceId')).size).toBe(150);
+});
+
 describe('a command for fifty of which some have no agent', () => {
   it('reaches all others', async () => {
     const s = saver(fleet);

@@ -1,17 +1,23 @@
 import { describe, expect, it } from 'vitest';
+import type { Mode } from '../../../shared/ledger/types.ts';
 import { at, instanceId, rebalanceRecommendation, spotInterruption } from '../../support/event-builders.ts';
 import { useFleet } from '../../support/fake-aws/fleet.ts';
 import { AwsError } from '../../support/fake-aws/service.ts';
-import { saver, saverOn } from '../../support/save-spot-logs.ts';
+import { HIDDEN_MS, saver, saverOn } from '../../support/save-spot-logs.ts';
 
 const fleet = await useFleet();
 const SECOND = 1_000;
 
 /** An ECS host of an Auto Scaling group behind an ALB on two ports and a classic load balancer, warned two seconds ago. */
 const warned = (
-  options: { capacityRebalance?: boolean; tags?: Record<string, string>; env?: NodeJS.ProcessEnv } = {},
+  options: {
+    capacityRebalance?: boolean;
+    tags?: Record<string, string>;
+    env?: NodeJS.ProcessEnv;
+    stackMode?: Mode;
+  } = {},
 ) => {
-  const s = saver(fleet, { env: options.env ?? {} });
+  const s = saver(fleet, { env: options.env ?? {}, ...(options.stackMode && { stackMode: options.stackMode }) });
   s.world.now = at + 2 * SECOND;
   const web = fleet.world.elbv2.addGroup('web');
   const group = fleet.addGroup('workers', {
@@ -553,11 +559,51 @@ describe('a call that fails', () => {
   });
 });
 
-describe('a dry run', () => {
-  it('lists the calls and makes none', async () => {
-    const s = saver(fleet, { stackMode: 'dry-run' });
+describe('a host without a log volume', () => {
+  const lost = async (options: { status?: string; registered?: boolean; devices?: Record<string, boolean> } = {}) => {
+    const s = saver(fleet);
     s.world.now = at + 2 * SECOND;
-    const host = fleet.addHost();
+    const { devices = {}, registered = true } = options;
+    const host = fleet.addHost({ group: 'workers', devices, registered });
+    fleet.addGroup('workers', {});
+    await s.batch(spotInterruption(host.id));
+    await s.run(100 * SECOND);
+    const [invocation] = fleet.world.ssm.invocations;
+    if (invocation !== undefined && options.status !== undefined) invocation.Status = options.status;
+    fleet.world.ec2.terminate(host.id);
+    await s.run(10 * 60 * SECOND);
+    return { s, last: s.outcomes().at(-1) };
+  };
+
+  it.each([
+    ['did not ship all in time', { status: 'Failed' }, 'the command that ships them is Failed'],
+    ['cannot be commanded', { registered: false }, 'no command was sent'],
+  ])('that %s loses its logs, which is said and told', async (_, options, why) => {
+    const { s, last } = await lost(options);
+
+    expect(last).toMatchObject({
+      decision: 'escalate',
+      reason: 'logs-unrecoverable',
+      why: expect.stringContaining(why),
+      advice: expect.stringContaining('reflex:log-devices'),
+    });
+    expect(s.world.told.map(({ record }) => record.reason)).toContain('logs-unrecoverable');
+    expect(s.world.inbox).toEqual([]);
+  });
+
+  it.each([
+    ['has shipped all', { status: 'Success' }],
+    ['has one after all', { status: 'Failed', devices: { '/dev/xvdf': true } }],
+  ])('that %s loses nothing', async (_, options) => {
+    const { last } = await lost(options);
+
+    expect(last).toMatchObject({ decision: 'skip', reason: 'host-left' });
+  });
+});
+
+describe('a dry run', () => {
+  it('lists every call of the two minutes and makes none', async () => {
+    const { s, host, group, container } = warned({ stackMode: 'dry-run' });
 
     await s.batch(spotInterruption(host.id));
     await s.run(60 * SECOND);
@@ -567,8 +613,31 @@ describe('a dry run', () => {
       'ModifyInstanceAttribute',
       'CreateTags',
       'SendCommand',
+      'UpdateContainerInstancesState',
+      'DetachInstances',
+      'DeregisterTargets',
+      'DeregisterInstancesFromLoadBalancer',
     ]);
-    expect(operations()).toEqual(['DescribeInstances']);
+    expect(writes()).toEqual([]);
+    expect({ kept: device(host.id), host: container?.status, desired: group.desired }).toEqual({
+      kept: true,
+      host: 'ACTIVE',
+      desired: 10,
+    });
+  });
+
+  it('lists what it knows where the rest cannot be read', async () => {
+    const { s, host } = warned({ stackMode: 'dry-run' });
+    fleet.fault('DescribeAutoScalingGroups', new AwsError('AccessDenied', 'no', 403), Number.POSITIVE_INFINITY);
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(s.outcomes()[0]?.actions.map(({ call }) => call)).toEqual([
+      'ModifyInstanceAttribute',
+      'CreateTags',
+      'SendCommand',
+      'UpdateContainerInstancesState',
+    ]);
   });
 });
 
@@ -583,6 +652,28 @@ describe('what outlives its notice', () => {
     expect(s.outcomes().map(({ reason }) => reason)).toContain('notice-outlived');
     expect(s.world.inbox).toEqual([]);
     expect(fleet.count('SendCommand')).toBe(1);
+  });
+});
+
+describe('an invocation that dies with the lease in hand', () => {
+  it('is made good by the next delivery, inside the two minutes', async () => {
+    const s = saver(fleet, {
+      trouble: (port, n) => (port === 'table.putIfVersion' && n === 1 ? 'crash after' : 'none'),
+    });
+    s.world.now = at + 2 * SECOND;
+    const host = fleet.addHost();
+    const dead = await Promise.race([s.batch(spotInterruption(host.id)), s.runtime.crashed]);
+    expect([dead, device(host.id)]).toEqual(['crashed', true]);
+
+    s.world.now += HIDDEN_MS;
+    const next = saverOn({ world: s.world });
+    await next.batch(spotInterruption(host.id));
+    await next.run(15 * SECOND);
+
+    expect(device(host.id)).toBe(false);
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
+    expect(fleet.count('SendCommand')).toBe(1);
+    expect(s.world.now - at).toBeLessThan(60 * SECOND);
   });
 });
 

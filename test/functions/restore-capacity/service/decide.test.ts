@@ -262,7 +262,7 @@ describe('while the paired service stands in', () => {
     expect(decide(later(memory, { ...atZero, lastActAt: at - 2 * MINUTE }), policy, at).kind).toBe('defer');
     const end = decide(later(memory, { ...atZero, lastActAt: at - 5 * MINUTE }), policy, at);
     expect(end).toEqual(
-      expect.objectContaining({ kind: 'skip', reason: 'resolved', remember: { level: 0, endedAt: at } }),
+      expect.objectContaining({ kind: 'skip', reason: 'resolved', remember: { turn: 1, level: 0, endedAt: at } }),
     );
   });
 
@@ -345,7 +345,7 @@ describe('somebody else who sets the count', () => {
     const decision = decide(later(standIn(), { service: short, pair: { desired, running: desired } }), policy, at);
 
     expect(decision).toMatchObject({ kind: 'skip', reason: 'fallback-released' });
-    expect(decision.remember).toEqual({ level: 0, released: at });
+    expect(decision.remember).toEqual({ turn: 1, level: 0, released: at });
   });
 
   it('keeps Reflex out until all tasks run', () => {

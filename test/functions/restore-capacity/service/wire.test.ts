@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Memory } from '../../../../functions/restore-capacity/service/facts.ts';
 import { tick } from '../../../support/event-builders.ts';
 import { serviceArn } from '../../../support/fake-aws/ecs.ts';
 import { AwsError } from '../../../support/fake-aws/service.ts';
@@ -15,6 +16,11 @@ const counts = (): unknown[] => aws.called('UpdateService').map(({ desiredCount 
 const failure = (service = 'web') => serviceAction({ service, at: aws.clock() });
 const reasons = (outcomes: readonly { readonly decision: string; readonly reason: string }[]) =>
   outcomes.map(({ decision, reason }) => `${decision} ${reason}`);
+/** Has the ledger remember this of `web`. */
+const seed = async ({ runtime }: ReturnType<typeof restorer>, memory: Memory): Promise<void> => {
+  const key = { fn: 'restore-capacity', resource: web };
+  await runtime.ledger.update(key, undefined, (state) => ({ state: { ...state, remembered: memory } }));
+};
 /** What happened, each once in a row. */
 const story = (outcomes: readonly { readonly decision: string; readonly reason: string }[]) =>
   reasons(outcomes).filter((one, i, all) => one !== all[i - 1]);
@@ -38,7 +44,7 @@ describe('a shortage from beginning to end', () => {
     expect(story(after).at(-1)).toBe('skip resolved');
     expect(aws.ecs.getService('web')).toMatchObject({ desiredCount: 10, runningCount: 10 });
     expect(storedState(restore.world, web)).not.toHaveProperty('incident');
-    expect(storedState(restore.world, web)?.remembered).toEqual({ level: 0, endedAt: expect.any(Number) });
+    expect(storedState(restore.world, web)?.remembered).toEqual({ turn: 8, level: 0, endedAt: expect.any(Number) });
     expect(new Set(storedRecords(restore.world).map(({ incidentId }) => incidentId)).size).toBe(1);
   });
 
@@ -260,6 +266,36 @@ describe('somebody else', () => {
   });
 });
 
+describe('two invocations at once', () => {
+  it('make one change, and neither forgets what the other set', async () => {
+    spotPair(aws);
+    aws.ecs.place({ spot: 4 });
+    const first = restorer(aws);
+    // The second has read the service while all tasks still ran, and ends after the first has acted.
+    let gate: Promise<unknown> = Promise.resolve();
+    const slow = restorer(aws, {
+      world: first.world,
+      before: (port) => (port === 'table.putIfVersion' ? gate : Promise.resolve()),
+    });
+    const memory = { turn: 3, level: 1, released: aws.clock() };
+    await seed(first, memory);
+    aws.ecs.place({ spot: 100 });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    const late = slow.batch(tick());
+    await aws.quiet();
+    await seed(first, { turn: 3, level: 1 });
+    aws.ecs.place({ spot: 4 });
+    aws.clock.advance(1_000);
+    await first.batch(failure());
+    resolve();
+    await late;
+
+    expect(counts()).toEqual([6]);
+    expect(storedState(first.world, web)?.remembered).toMatchObject({ standIn: { wrote: 6, original: 0 } });
+  });
+});
+
 describe('a strategy switch', () => {
   const original = [
     { capacityProvider: 'FARGATE_SPOT', base: 0, weight: 3 },
@@ -408,7 +444,7 @@ describe('what goes wrong', () => {
     const { outcomes } = await restore.batch(failure());
 
     expect(outcomes).toMatchObject([{ decision: 'escalate', reason: 'access-denied' }]);
-    expect(storedState(restore.world, web)?.remembered).toEqual({ level: 0 });
+    expect(storedState(restore.world, web)?.remembered).toEqual({ turn: 2, level: 0 });
     expect(restore.world.told).toHaveLength(1);
   });
 
