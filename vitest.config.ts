@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 /** Bundling, emulators, and thousands of random runs: in `npm test`, not in the fast gate. */
-const slow = ['test/scripts/**/*.test.ts', 'test/template/permissions.test.ts', 'test/**/invariants.test.ts'];
+const slow = [
+  'test/scripts/**/*.test.ts',
+  'test/template/permissions.test.ts',
+  'test/**/invariants.test.ts',
+  'test/faults/**/*.test.ts',
+];
 
 const project = (name: string, include: string[], exclude: string[]) => ({
   extends: true as const,

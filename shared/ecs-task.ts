@@ -109,7 +109,7 @@ export const isSpotInterruption = (task: EcsTask): boolean =>
 
 /** The later of two readings of one task. What only the earlier one knows (addresses, the `elb` attachment) is kept. */
 export const later = (a: EcsTask, b: EcsTask): EcsTask => {
-  const [old, now] = a.version >= b.version ? [b, a] : [a, b];
+  const [old, now] = a.version > b.version ? [b, a] : [a, b];
   return {
     ...now,
     stoppingAt: now.stoppingAt ?? old.stoppingAt,

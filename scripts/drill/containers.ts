@@ -5,15 +5,30 @@ import { host } from './emulator.ts';
 /** The embedded ECS keeps tasks, but runs no container and never lacks capacity. This stands before it and passes every call on. */
 export interface Containers {
   readonly endpoint: string;
-  /** From here on DescribeTasks shows the task, which has to be stopped, as ended by its container's own exit. */
-  ended(taskArn: string, exitCode: number): void;
+  /** From here on DescribeTasks shows the task, which has to be stopped, as ended so: by its container's own exit, if not said. */
+  ended(taskArn: string, exitCode: number, end?: TaskEnd): void;
   /** From here on DescribeServices shows this many tasks of the service running; null: all it should have. */
   runs(serviceName: string, running: number | null): void;
 }
 
+/** What ECS shows of a task's end. */
+export interface TaskEnd {
+  readonly stopCode: string;
+  readonly stoppedReason: string;
+  /** What the embedded ECS does not keep, and real events show. */
+  readonly version?: number;
+  readonly launchType?: string;
+  readonly capacityProviderName?: string;
+}
+
+const ownExit: TaskEnd = {
+  stopCode: 'EssentialContainerExited',
+  stoppedReason: 'Essential container in task exited',
+};
+
 /** `ecs`: endpoint of the embedded ECS. Ends with the process. */
 export async function startContainers(ecs: string): Promise<Containers> {
-  const exits = new Map<string, number>();
+  const exits = new Map<string, Exit>();
   const short = new Map<string, number>();
   const server = createServer(async (request, response) => {
     const { authorization = '', 'content-type': type = '', 'x-amz-target': target = '' } = request.headers;
@@ -32,7 +47,7 @@ export async function startContainers(ecs: string): Promise<Containers> {
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
     endpoint: `http://${host}:${port}`,
-    ended: (taskArn, exitCode) => exits.set(taskArn, exitCode),
+    ended: (taskArn, exitCode, end = ownExit) => exits.set(taskArn, { exitCode, end }),
     runs: (serviceName, running) => {
       if (running === null) short.delete(serviceName);
       else short.set(serviceName, running);
@@ -40,17 +55,22 @@ export async function startContainers(ecs: string): Promise<Containers> {
   };
 }
 
+interface Exit {
+  readonly exitCode: number;
+  readonly end: TaskEnd;
+}
+
 interface TasksAnswer {
   readonly tasks?: readonly { readonly taskArn: string; readonly containers: readonly object[] }[];
 }
 
 /** The answer of DescribeTasks, with how the containers ended. Pure. */
-export function withExits(body: string, exits: ReadonlyMap<string, number>): string {
+export function withExits(body: string, exits: ReadonlyMap<string, Exit>): string {
   const answer = JSON.parse(body) as TasksAnswer;
   const tasks = (answer.tasks ?? []).map((task) => {
-    const exitCode = exits.get(task.taskArn);
-    if (exitCode === undefined) return task;
-    const end = { stopCode: 'EssentialContainerExited', stoppedReason: 'Essential container in task exited' };
+    const exit = exits.get(task.taskArn);
+    if (exit === undefined) return task;
+    const { exitCode, end } = exit;
     return { ...task, ...end, containers: task.containers.map((container) => ({ ...container, exitCode })) };
   });
   return JSON.stringify({ ...answer, tasks });

@@ -106,12 +106,18 @@ export function deployable(
     { AWS_ENDPOINT_URL_ECS: containers },
     'the embedded ECS has room for every task; the drill takes Spot capacity away, and gives it back',
   );
+  const resumed = withVariables(
+    restored.template,
+    'ResumeFargate',
+    { AWS_ENDPOINT_URL_ECS: containers },
+    'the drill runs the worker, and shows how it ended',
+  );
   const late: Difference = {
     what: 'RedrivePolicy of queues: set with SetQueueAttributes',
     why: "the emulator's CloudFormation leaves it out",
   };
-  const differences = [hasty, saved, rescued, restored].map(({ difference }) => difference);
-  return { template: withCode(restored.template, bucket), differences: [...reduced.leftOut, ...differences, late] };
+  const differences = [hasty, saved, rescued, restored, resumed].map(({ difference }) => difference);
+  return { template: withCode(resumed.template, bucket), differences: [...reduced.leftOut, ...differences, late] };
 }
 
 /**

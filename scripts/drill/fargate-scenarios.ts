@@ -77,6 +77,14 @@ const spotDrain: Scenario = {
 
 /** Items of the worker's job, and how many it does before the notice comes. */
 const job = { items: 40, itemMs: 50, doneBefore: 12 };
+/** As the sample of the STOPPED event has it. */
+const interrupted = {
+  stopCode: 'SpotInterruption',
+  stoppedReason: 'Your Spot Task was interrupted.',
+  version: 9,
+  launchType: 'FARGATE',
+  capacityProviderName: 'FARGATE_SPOT',
+};
 const sumOfSquares = (n: number): number => (n * (n + 1) * (2 * n + 1)) / 6;
 
 const spotResume: Scenario = {
@@ -84,7 +92,7 @@ const spotResume: Scenario = {
   title: 'A worker on Fargate Spot is interrupted',
   shows: 'A standalone task would simply be gone; it is run again, and goes on from its checkpoint.',
   async run(world, { name, note, waits }) {
-    const { aws } = world;
+    const { aws, containers } = world;
     const folder = await mkdtemp(join(tmpdir(), 'reflex-drill-'));
     try {
       const first = await runWorkerTask(aws, name, join(folder, 'checkpoint.json'));
@@ -100,6 +108,7 @@ const spotResume: Scenario = {
       const exitCode = await worker.ended;
       await patiently(20, async () => (await recordsSince(world, key, noticedAt))[0]);
       await aws.ecs.send(new StopTaskCommand({ cluster: name, task: first.id }));
+      containers.ended(key.resource, exitCode ?? 1, interrupted);
 
       note('the task is STOPPED');
       const reaction = await react(world, {
@@ -118,7 +127,7 @@ const spotResume: Scenario = {
 
       const event = `EventBridge: ECS Task State Change, task ${first.id} is STOPPED (SpotInterruption)`;
       const begun = successor.lines[0];
-      const interrupted = worker.lines.at(-1);
+      const saved = worker.lines.at(-1);
       const done = successor.lines.at(-1);
       return {
         event,
@@ -126,14 +135,14 @@ const spotResume: Scenario = {
         moments: momentsOf('EventBridge: the notice; SIGTERM', noticedAt, await recordsSince(world, key, noticedAt)),
         checks: [
           {
-            what: `The worker wrote its checkpoint at item ${interrupted?.next} and exited with 75`,
+            what: `The worker wrote its checkpoint at item ${saved?.next} and exited with 75`,
             ok: exitCode === 75,
           },
           acted(reaction.decision),
           { what: 'ListTasks: one task more, RUNNING', ok: second?.status === 'RUNNING' },
           {
             what: `The second worker went on at item ${begun?.next}, as attempt ${begun?.attempt}`,
-            ok: begun?.event === 'resumed' && begun.next === interrupted?.next && begun.attempt === 1,
+            ok: begun?.event === 'resumed' && begun.next === saved?.next && begun.attempt === 1,
           },
           {
             what: `Its sum is that of all ${job.items} items: nothing left out, nothing done twice`,

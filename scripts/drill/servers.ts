@@ -79,5 +79,7 @@ export function clientEnvironment({ ministack, moto }: Servers): Record<string, 
     AWS_ACCESS_KEY_ID: account,
     AWS_SECRET_ACCESS_KEY: 'drill',
     AWS_REGION: region,
+    // What version 1 of the AWS CLI reads.
+    AWS_DEFAULT_REGION: region,
   };
 }

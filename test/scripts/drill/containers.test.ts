@@ -9,11 +9,14 @@ const task = {
   stopCode: 'UserInitiated',
   containers: [{ name: 'ship' }],
 };
+const end = { stopCode: 'EssentialContainerExited', stoppedReason: 'Essential container in task exited' };
 const other = { ...task, taskArn: 'arn:task/2' };
 
 describe('how a container ended', () => {
   it('is shown of the task that ended, and of no other', () => {
-    const shown = JSON.parse(withExits(JSON.stringify({ tasks: [task, other] }), new Map([[task.taskArn, 75]])));
+    const shown = JSON.parse(
+      withExits(JSON.stringify({ tasks: [task, other] }), new Map([[task.taskArn, { exitCode: 75, end }]])),
+    );
 
     expect(shown.tasks).toEqual([
       {

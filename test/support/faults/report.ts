@@ -1,10 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-export interface Column {
-  readonly title: string;
-  readonly cells: readonly (string | number)[];
-}
-
 /** A table as Markdown has it; numbers to the right. */
 export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {
   const shown = [head, ...rows].map((row) => row.map(String));

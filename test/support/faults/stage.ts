@@ -188,7 +188,7 @@ export const play = async (of: FaultWorld, options: Play = {}): Promise<Ending> 
   await options.before?.(world, scene);
   const plan = timetable(scene, of, options.order, start);
   const isOver = () =>
-    plan.every(({ last }) => !last) &&
+    plan.every(({ ofScene }) => !ofScene) &&
     inbox.length === 0 &&
     isSettled(world, scene.resource) &&
     (scene.done(world) || isTold());
@@ -222,8 +222,8 @@ export const play = async (of: FaultWorld, options: Play = {}): Promise<Ending> 
 interface Planned {
   readonly at: number;
   readonly happens: () => readonly unknown[];
-  /** Something of the scene itself is still to come. */
-  readonly last: boolean;
+  /** It belongs to the scene; false: the schedule. */
+  readonly ofScene: boolean;
 }
 
 const INCIDENTS = { source: 'reflex', 'detail-type': 'Tick', detail: { scope: 'incidents' } };
@@ -239,7 +239,7 @@ const timetable = (
   order: Play['order'],
   start: number,
 ): Planned[] => {
-  const steps = scene.steps.map(({ after, happens }) => ({ at: start + after, happens, last: true }));
+  const steps = scene.steps.map(({ after, happens }) => ({ at: start + after, happens, ofScene: true }));
   const held: unknown[] = [];
   const hold = (step: Planned, also: (bodies: readonly unknown[]) => readonly unknown[]): Planned[] => [
     {
@@ -251,7 +251,7 @@ const timetable = (
       },
     },
     // What came last until then arrives first.
-    { at: step.at + HELD_BACK, happens: () => held.splice(0).reverse(), last: true },
+    { at: step.at + HELD_BACK, happens: () => held.splice(0).reverse(), ofScene: true },
   ];
   const ordered: Planned[] =
     order === undefined
@@ -261,7 +261,7 @@ const timetable = (
     Array.from({ length: Math.floor(horizonMs / ms) }, (_, i) => ({
       at: start + (i + 1) * ms,
       happens: () => [body],
-      last: false,
+      ofScene: false,
     }));
   return [...ordered, ...every(5 * MINUTE, INCIDENTS), ...(sweepMs === null ? [] : every(sweepMs, EVERYTHING))].sort(
     (a, b) => a.at - b.at,
