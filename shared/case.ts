@@ -14,7 +14,7 @@ export interface Case<F extends CommonFacts = CommonFacts, C extends Call = Call
   readonly recordId: string;
   /** Every message that named the resource. */
   readonly messages: readonly Message[];
-  readonly observed: Observed<F>;
+  observed: Observed<F>;
   readonly ledgerView: Reading<LedgerView>;
   readonly calendar: BrakeContext['calendar'];
   /** What is in force; the stack's where the ledger could not be read. Where an operator only asks: a dry run. */
@@ -40,8 +40,6 @@ export interface Case<F extends CommonFacts = CommonFacts, C extends Call = Call
   /** Held from taking to settling; absent where a function proceeds without the ledger. */
   lease?: Lease;
   actions: readonly OutcomeAction[];
-  /** Puts the resource on hold when it is recorded. */
-  hold: boolean;
   incidentId: string | null;
   /** Set where the messages must come again. */
   error?: unknown;
@@ -59,9 +57,15 @@ export const occurrencesOf = ({ heeded }: Pick<Case, 'heeded'>): string[] => [
   ...new Set(heeded.map(({ signal }) => signal.occurrence).filter((occurrence) => occurrence !== '')),
 ];
 
+/** A storm has hundreds; the ledger keeps what is said here as long as the incident. */
+const CAUSES_SAID = 10;
+
 /** What woke us, for a person. */
-export const causeOf = ({ heeded }: Pick<Case, 'heeded'>): string =>
-  [...new Set(heeded.map(({ signal }) => signal.cause))].join('; ');
+export const causeOf = ({ heeded }: Pick<Case, 'heeded'>): string => {
+  const causes = [...new Set(heeded.map(({ signal }) => signal.cause))];
+  const more = causes.length - CAUSES_SAID;
+  return [...causes.slice(0, CAUSES_SAID), ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+};
 
 /** From the oldest AWS event's own time until now, ms; null where only our own messages woke us. */
 export const latencyOf = ({ heeded }: Pick<Case, 'heeded'>, now: number): number | null => {
@@ -75,6 +79,10 @@ export const latencyOf = ({ heeded }: Pick<Case, 'heeded'>, now: number): number
 export const incidentIdOf = ({ state, recordId }: Pick<Case, 'state' | 'recordId'>): string =>
   state.incident?.id ??
   `rfx-${recordId.slice(0, 19).replace(/[-:]/g, '')}-${recordId.slice(recordId.indexOf('#') + 1)}`;
+
+/** A dry run holds nothing, and a hold that there is stands. */
+export const holds = ({ decision, mode, state }: Case): boolean =>
+  decision.kind === 'escalate' && decision.hold === true && mode === 'on' && state.hold === undefined;
 
 /** Calls as they are shown and stored. */
 export const withoutSecrets = (actions: readonly (Call | OutcomeAction)[]): OutcomeAction[] =>
@@ -96,6 +104,7 @@ export const historyOf = (c: Case, at: number): HistoryRecord => {
     reason: decision.reason,
     why: decision.why,
     ...adviceOf(decision),
+    ...(holds(c) && { held: true }),
     mode: c.mode,
     dryRun: c.dryRun,
     actions: c.actions,

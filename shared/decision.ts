@@ -27,10 +27,13 @@ interface Explained {
   readonly reason: Reason;
   /** One sentence a person can act on, with the numbers the decision rests on. */
   readonly why: string;
-  /** Function-specific facts to find again at the next decision on this resource (replaces what was remembered). */
+  /**
+   * Function-specific facts to find again at the next decision on this resource (replaces what was remembered). Of an act they are in
+   * the ledger, with its intent, before the first call, and stand unless AWS refused it.
+   */
   readonly remember?: JsonObject;
-  /** True where the state has just changed: it is recorded and told, whatever was told of the same reason today. */
-  readonly news?: true;
+  /** Names what was found, where the same reason may be news again: recorded, and told once a day for each. Absent: the reason. */
+  readonly finding?: string;
 }
 
 /** Do these calls, in this order. */
@@ -40,16 +43,12 @@ export interface Act<C extends Call = Call> extends Explained {
   readonly spends?: readonly Spend[];
   /** The act needs at least this long since the last act on the same resource, ms. */
   readonly coolDownMs: number;
-  /** What to remember where the act is not made: in a dry run, or because a guard stops it. Absent: nothing new. */
+  /** What to remember where it is not made: in a dry run, where a guard stops it, or AWS refuses. Absent: nothing new. */
   readonly otherwise?: JsonObject;
   /** When to verify, ms from now; absent: the stack's FollowUpSeconds. */
   readonly followUpMs?: number;
   /** True where the previous step was known not to be the last, or helped where it was made: acting again is then no failed verification. */
   readonly planned?: boolean;
-  /** Must be in the ledger before the first call, because the calls undo what it tells of (replaces what was remembered). */
-  readonly rememberFirst?: JsonObject;
-  /** As of a `Defer`. */
-  readonly lasting?: boolean;
 }
 
 /** Nothing to do; closes an open incident. */
@@ -62,8 +61,6 @@ export interface Escalate extends Explained {
   readonly kind: 'escalate';
   /** The exact command or change that a person would approve. */
   readonly advice?: string;
-  /** Names what was found, where the same reason may be news again: each is told once a day. Absent: the reason. */
-  readonly finding?: string;
   /** The resource is not to be touched again until a person releases it. */
   readonly hold?: true;
 }

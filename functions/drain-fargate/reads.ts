@@ -26,7 +26,7 @@ const SECOND = 1_000;
 const READ_FOR = 20 * SECOND;
 /** What is only worth saying is asked for once, and not for more groups and definitions than this in one batch. */
 const ADVISORY_AT_MOST = 20;
-/** What the load balancers' Describe calls take together, of an account and Region. */
+/** The load balancers' Describe calls: 40 at once and 10 a second, of an account and Region, for two instances of the function. */
 const DESCRIBE_BUCKET = { burst: 20, perSecond: 5 };
 /** A deregistration delay may be changed; it is asked for again after this long. */
 const DELAY_LIVES = 10 * 60 * SECOND;

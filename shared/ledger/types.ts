@@ -152,6 +152,8 @@ export interface HistoryRecord extends ResourceKey {
   readonly reason: Reason;
   readonly why: string;
   readonly advice?: string;
+  /** Present where the resource is on hold from then on. */
+  readonly held?: boolean;
   readonly mode: Mode;
   readonly dryRun: boolean;
   readonly actions: readonly OutcomeAction[];

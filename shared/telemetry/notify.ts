@@ -133,6 +133,7 @@ function withDetail(record: HistoryRecord, context: NotificationContext, detail:
     reason: record.reason,
     why: shown.why,
     advice: shown.advice,
+    held: record.held,
     mode: record.mode,
     dryRun: record.dryRun,
     actions: detail.actions === Number.POSITIVE_INFINITY ? redact(record.actions) : shown.actions,
@@ -294,7 +295,7 @@ function callLines({ record, actions, actionsLeftOut }: Shown): string[] {
 }
 
 function next({ record, context }: Shown): string {
-  if (record.reason === 'held' || record.reason === 'not-converging') {
+  if (record.reason === 'held' || record.held === true) {
     return 'The resource is on hold: Reflex does not touch it until a person releases it (npm run ops -- release).';
   }
   if (context.nextCheckAt !== null) return `Reflex looks again at ${time(context.nextCheckAt)}.`;

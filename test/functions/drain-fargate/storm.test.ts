@@ -104,7 +104,7 @@ it('others that empty the bucket delay the drain, and surface nowhere', async ()
     } catch {
       // Throttled as well.
     }
-  }, 500);
+  }, 200);
 
   await deliver(arrivals, handlers, INBOX);
   clearInterval(greedy);
