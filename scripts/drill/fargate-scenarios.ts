@@ -264,7 +264,8 @@ async function createPair({ ecs }: Aws, cluster: string): Promise<void> {
 async function viewServices({ ecs }: Aws, cluster: string): Promise<ListView> {
   const { services = [] } = await ecs.send(new DescribeServicesCommand({ cluster, services: ['web', pair] }));
   return {
-    noun: 'service',
+    noun: 'on-demand task',
+    size: services.find(({ serviceName }) => serviceName === pair)?.desiredCount ?? 0,
     parts: services.map(({ serviceName = '', desiredCount, runningCount }) => ({
       id: serviceName,
       says: serviceName === 'web' ? `${desiredCount} tasks wanted` : `${runningCount} of ${desiredCount}`,

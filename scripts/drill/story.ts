@@ -22,6 +22,8 @@ export interface ListView {
   /** What one of them is called. */
   readonly noun: string;
   readonly parts: readonly { readonly id: string; readonly says: string }[];
+  /** How many there are, where that is not the number of parts. */
+  readonly size?: number;
 }
 
 /** A resource as the embedded AWS shows it. */
@@ -29,7 +31,7 @@ export type View = StreamView | ListView;
 
 /** How many open shards, nodes or targets it has. */
 export function sizeOf(view: View): number {
-  return 'open' in view ? view.open.length : view.parts.length;
+  return 'open' in view ? view.open.length : (view.size ?? view.parts.length);
 }
 
 /** Something that had to be so, read from the embedded AWS. */

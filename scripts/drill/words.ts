@@ -13,7 +13,7 @@ export function streamText({ open, closed, status }: StreamView): string {
 
 /** `2 open shards, 1 closed`, `3 nodes` */
 export function viewText(view: View): string {
-  return 'open' in view ? streamText(view) : count(view.parts.length, view.noun);
+  return 'open' in view ? streamText(view) : count(sizeOf(view), view.noun);
 }
 
 /** `1 → 2`: open shards, nodes or targets before and after. */
