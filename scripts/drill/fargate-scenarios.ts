@@ -21,7 +21,7 @@ import { type Aws, putEvent } from './aws.ts';
 import { account, region } from './emulator.ts';
 import { acted, momentsOf, patiently, react, untilClosed } from './reaction.ts';
 import type { Scenario } from './scenario.ts';
-import type { ListView } from './story.ts';
+import { type ListView, sizeOf } from './story.ts';
 import { sampleEvent, spotInterruption, standaloneInterrupted } from './trouble.ts';
 import { startWorker } from './worker.ts';
 import { letPass, openIncident, recordsSince } from './world.ts';
@@ -180,7 +180,7 @@ const spotFallback: Scenario = {
       fn: 'restore-capacity',
       operation: 'UpdateService',
       view: () => viewServices(aws, name),
-      settled: ({ parts }) => parts.some(({ id, says }) => id === pair && says.endsWith(` of ${lacking}`)),
+      settled: (view) => sizeOf(view) === lacking,
       make: (now) => putEvent(aws, sampleEvent(file, names, now)),
     });
     waits();
@@ -206,7 +206,7 @@ const spotFallback: Scenario = {
       checks: [
         {
           what: `DescribeServices: ${pair} was set to ${lacking}, what web lacked`,
-          ok: sizeAfter(reaction.after) === lacking,
+          ok: sizeOf(reaction.after) === lacking,
         },
         acted(reaction.decision),
         {
@@ -277,14 +277,6 @@ async function desiredOf({ ecs }: Aws, cluster: string, service: string): Promis
   const { services = [] } = await ecs.send(new DescribeServicesCommand({ cluster, services: [service] }));
   return services[0]?.desiredCount ?? 0;
 }
-
-const sizeAfter = (view: ListView): number =>
-  Number(
-    view.parts
-      .find(({ id }) => id === pair)
-      ?.says.split(' of ')
-      .at(-1) ?? Number.NaN,
-  );
 
 const taskArn = (cluster: string, id: string): string => `arn:aws:ecs:${region}:${account}:task/${cluster}/${id}`;
 
