@@ -19,7 +19,7 @@ export default defineConfig({
     testTimeout: 20_000,
     // Some tests tell round trips apart by time; with the random cases fixed in CI, what is wrong fails every time.
     retry: process.env.CI ? 2 : 0,
-    setupFiles: ['test/support/fixed-seed.ts'],
+    setupFiles: ['test/support/fixed-seed.ts', 'test/support/no-endpoints.ts'],
     // No test may find an account, a profile or an instance role by accident.
     env: {
       AWS_REGION: 'eu-west-1',
