@@ -28,6 +28,7 @@ async function main(terminal: Screen): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env, known);
   if (options.help) {
     line(usage);
+    line(`\n  Scenarios: ${known.join(', ')}`);
     return 0;
   }
   line();
@@ -91,6 +92,7 @@ async function keep({ line, paint }: Screen, { world, servers }: Prepared): Prom
   line(`  ${paint('bold', 'Everything stays up.')} In another terminal:`);
   line();
   line(`    export ${environment.join(' \\\n           ')}`);
+  line(`    npm run ops -- explain stream/${stream}`);
   line(`    npm run invoke -- reshard-kinesis ${event}`);
   line(`    npm run ops -- history ${stream}`);
   line(`    aws kinesis describe-stream-summary --stream-name ${stream}`);

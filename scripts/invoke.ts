@@ -1,6 +1,6 @@
 /**
- * `npm run invoke -- <function-folder> events/<file>.json [--mode off|dry-run|on] [--endpoint URL] [--stack NAME]`
- * One invocation on this machine, without Docker: the function's bundle, the environment of template.yaml, a Lambda context.
+ * `npm run invoke -- FUNCTION events/FILE.json`
+ * One invocation on this machine, without Docker: the function's bundle, the environment of the deployed function, a Lambda context.
  * The result goes to stdout as JSON; logs and a summary go to stderr.
  */
 import { randomUUID } from 'node:crypto';
@@ -10,10 +10,24 @@ import { parseArgs } from 'node:util';
 import type { Result } from '../shared/remediation.ts';
 import { asOfNow } from './as-of-now.ts';
 import { build } from './build.ts';
-import { functionNamed, type LambdaFunction, props, readTemplate, type Template, type Value } from './template.ts';
+import {
+  functionNamed,
+  functionsOf,
+  type LambdaFunction,
+  props,
+  readTemplate,
+  type Template,
+  type Value,
+} from './template.ts';
 
-const USAGE =
-  'Usage: npm run invoke -- <function-folder> events/<file>.json [--mode off|dry-run|on] [--endpoint URL] [--stack NAME]';
+const USAGE = `Usage: npm run invoke -- FUNCTION events/FILE.json [options]
+
+One function on this machine, with one event, on the AWS where Reflex is deployed. The times of a sample event become now.
+
+  --mode off|dry-run|on  the stack parameter Mode; a mode set with npm run ops wins
+  --endpoint URL         of an embedded AWS; or AWS_ENDPOINT_URL
+  --prefix NAME          the stack's ResourcePrefix (default reflex)
+  --help                 this text`;
 const MODES = ['off', 'dry-run', 'on'];
 
 type Env = Record<string, string | undefined>;
@@ -23,21 +37,28 @@ export interface Request {
   readonly file: string;
   readonly mode: string | undefined;
   readonly endpoint: string | undefined;
-  readonly stack: string;
+  /** The stack parameter ResourcePrefix. */
+  readonly prefix: string;
 }
 
 /** @throws Error with the usage. */
 export const parseRequest = (argv: readonly string[]): Request => {
   const { values, positionals } = parsed(argv);
   const [folder, file, ...rest] = positionals;
-  if (folder === undefined || file === undefined || rest.length > 0) throw new Error(USAGE);
+  if (folder === undefined || file === undefined || rest.length > 0) {
+    throw new Error(
+      `${USAGE}\n\nFunctions: ${functionsOf(readTemplate())
+        .map((fn) => fn.folder)
+        .join(', ')}`,
+    );
+  }
   if (values.mode !== undefined && !MODES.includes(values.mode)) {
     throw new Error(`--mode: expected one of ${MODES.join(', ')}, found "${values.mode}"`);
   }
   if (values.endpoint !== undefined && !URL.canParse(values.endpoint)) {
     throw new Error(`--endpoint: expected a URL such as http://127.0.0.1:4566, found "${values.endpoint}"`);
   }
-  return { folder, file, mode: values.mode, endpoint: values.endpoint, stack: values.stack };
+  return { folder, file, mode: values.mode, endpoint: values.endpoint, prefix: values.prefix };
 };
 
 const parsed = (argv: readonly string[]) => {
@@ -45,10 +66,14 @@ const parsed = (argv: readonly string[]) => {
     return parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { mode: { type: 'string' }, endpoint: { type: 'string' }, stack: { type: 'string', default: 'reflex' } },
+      options: {
+        mode: { type: 'string' },
+        endpoint: { type: 'string' },
+        prefix: { type: 'string', default: 'reflex' },
+      },
     });
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${USAGE}`);
+    throw new Error(`${(error as Error).message}\n\n${USAGE}`);
   }
 };
 
@@ -75,18 +100,22 @@ const similar = (file: string): string[] => {
   return near.length === 0 ? [] : ['Did you mean:', ...near.map(({ name }) => `  ${join(folder, name)}`)];
 };
 
-/** Where the stack is deployed: what CloudFormation would put in place of Ref, GetAtt and Sub. */
+/** Where the stack is deployed: what CloudFormation would put in place of Ref and Sub. */
 export interface Deployment {
+  readonly prefix: string;
   readonly region: string;
   readonly account: string;
   readonly partition: string;
   readonly ledgerTable: string;
   /** URL of a queue by its name. */
   queueUrl(name: string): Promise<string>;
+  /** The environment of the function as it is deployed; empty where it is not. */
+  readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * The environment that template.yaml gives the function, with parameters at their defaults. A variable that is already set wins.
+ * The environment of the function: a variable that is already set, else as it is deployed, else as template.yaml has it with
+ * parameters at their defaults.
  * @throws Error for an intrinsic function or resource that cannot be known here.
  */
 export const environmentOf = async (
@@ -98,6 +127,8 @@ export const environmentOf = async (
   const ref = async (name: string): Promise<string> => {
     const resource = template.Resources[name];
     switch (resource?.Type ?? name) {
+      case 'ResourcePrefix':
+        return deployment.prefix;
       case 'AWS::Region':
         return deployment.region;
       case 'AWS::DynamoDB::Table':
@@ -110,59 +141,84 @@ export const environmentOf = async (
       }
     }
     const value = template.Parameters[name]?.Default;
-    if (value === undefined)
-      throw new Error(`template.yaml: !Ref ${name} has no local value; set the variable yourself`);
+    if (value === undefined) throw unknown(`!Ref ${name}`);
     return String(value);
   };
+  const unknown = (value: string): Error =>
+    new Error(`template.yaml: ${value} has no value here: deploy the function, or set the variable yourself`);
   const text = async (value: Value | undefined): Promise<string> => {
     const { Ref, 'Fn::Sub': sub } = props(value);
     if (typeof Ref === 'string') return ref(Ref);
-    if (typeof sub !== 'string') return String(value);
+    if (typeof sub !== 'string') {
+      if (typeof value === 'object') throw unknown(JSON.stringify(value));
+      return String(value);
+    }
     const parts = sub.split(/\$\{([^}]+)\}/);
     return (await Promise.all(parts.map((part, index) => (index % 2 === 1 ? ref(part) : part)))).join('');
   };
   const variables = Object.entries(fn.environment).map(
-    async ([key, value]) => [key, given[key] ?? (await text(value))] as const,
+    async ([key, value]) => [key, given[key] ?? deployment.variables[key] ?? (await text(value))] as const,
   );
   return Object.fromEntries(await Promise.all(variables));
 };
 
 /**
- * Finds the deployed stack. CloudFormation calls the ledger `<stack>-Ledger-<random>`.
+ * Finds the deployed function and its ledger. Without the function the ledger is found by its name: `<stack>-Ledger-<random>`.
  * @throws Error that says how to get credentials, a Region, or a deployed stack.
  */
-export const locate = async (stack: string, env: Env): Promise<Deployment> => {
+export const locate = async (prefix: string, folder: string, env: Env): Promise<Deployment> => {
   const { DynamoDBClient, DescribeTableCommand, paginateListTables } = await import('@aws-sdk/client-dynamodb');
   const { SQSClient, GetQueueUrlCommand } = await import('@aws-sdk/client-sqs');
+  const { LambdaClient, GetFunctionConfigurationCommand } = await import('@aws-sdk/client-lambda');
   const dynamodb = new DynamoDBClient({ maxAttempts: 1 });
   const sqs = new SQSClient({ maxAttempts: 1 });
+  const lambda = new LambdaClient({ maxAttempts: 1 });
   const ledgers = async (): Promise<string[]> => {
     const names: string[] = [];
     for await (const page of paginateListTables({ client: dynamodb }, {})) names.push(...(page.TableNames ?? []));
-    return names.filter((name) => name.startsWith(`${stack}-Ledger`));
+    return names.filter((name) => name.startsWith(`${prefix}-Ledger`));
+  };
+  const deployed = async (): Promise<Record<string, string>> => {
+    const name = `${prefix}-${folder}`;
+    try {
+      const { Environment } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
+      return Environment?.Variables ?? {};
+    } catch (error) {
+      if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === undefined) throw error;
+      console.error(
+        `The settings are those of template.yaml: those of ${name} cannot be read (${(error as Error).name}).`,
+      );
+      return {};
+    }
   };
   try {
-    const ledgerTable = env.LEDGER_TABLE ?? (await ledgers()).at(-1);
+    const variables = await deployed();
+    const ledgerTable = env.LEDGER_TABLE ?? variables.LEDGER_TABLE ?? (await ledgers()).at(-1);
     if (ledgerTable === undefined) {
-      throw new Error(`No table ${stack}-Ledger-*: deploy the stack first, or name another with --stack.`);
+      throw new Error(
+        `Reflex is not deployed here: no function ${prefix}-${folder}, no table ${prefix}-Ledger-*.\n${HINT}`,
+      );
     }
     const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName: ledgerTable }));
     const [, partition = 'aws', , region = '', account = ''] = Table?.TableArn?.split(':') ?? [];
     const queueUrl = async (name: string): Promise<string> =>
       (await sqs.send(new GetQueueUrlCommand({ QueueName: name }))).QueueUrl ?? '';
-    return { region, account, partition, ledgerTable, queueUrl };
+    return { prefix, region, account, partition, ledgerTable, queueUrl, variables };
   } catch (error) {
     throw explained(error as Error, env);
   }
 };
 
+const HINT = `It runs on the AWS where Reflex is deployed. Without an account:
+  npm run drill -- --keep      starts one on this machine, and prints the variables to set in another terminal
+With one:
+  AWS_REGION and credentials (AWS_PROFILE, aws sso login); --prefix for a stack with another ResourcePrefix`;
+
 const explained = (error: Error, env: Env): Error => {
-  const hint =
-    'Point it at the embedded AWS that `npm run drill -- --keep` leaves running (--endpoint URL, or AWS_ENDPOINT_URL), ' +
-    'or give it credentials and a Region of the account where Reflex is deployed.';
   const noAnswer = error.name === 'AggregateError' || /ECONNREFUSED|ENOTFOUND|ETIMEDOUT/.test(`${error}`);
-  if (noAnswer) return new Error(`Nothing answers at ${env.AWS_ENDPOINT_URL ?? 'the AWS endpoint'}.\n${hint}`);
-  if (/credential|region/i.test(`${error.name} ${error.message}`)) return new Error(`${error.message}\n${hint}`);
+  if (noAnswer) return new Error(`Nothing answers at ${env.AWS_ENDPOINT_URL ?? 'the AWS endpoint'}.\n${HINT}`);
+  if (/region is missing/i.test(error.message)) return new Error(`No AWS Region.\n${HINT}`);
+  if (/credential/i.test(error.name)) return new Error(`${error.message}\n${HINT}`);
   return error;
 };
 
@@ -223,21 +279,19 @@ export const invoke = async (
     env.AWS_SECRET_ACCESS_KEY ??= 'test';
   }
   if (request.mode !== undefined) env.MODE = request.mode;
+  const deployment = await find(request.prefix, fn.folder, env);
+  Object.assign(env, { ...deployment.variables, ...env }, await environmentOf(fn, template, deployment, env));
   const bundle = await build(fn);
-  const deployment = await find(request.stack, env);
-  Object.assign(env, await environmentOf(fn, template, deployment, env));
   const { handler } = (await import(bundle.file)) as { handler: (event: unknown, context: object) => Promise<Result> };
   const timeoutMs = Number(template.Globals.Function.Timeout) * 1000;
-  return handler(
-    event,
-    contextOf(`${template.Parameters.ResourcePrefix?.Default}-${fn.folder}`, deployment, timeoutMs),
-  );
+  return handler(event, contextOf(`${request.prefix}-${fn.folder}`, deployment, timeoutMs));
 };
 
 const isLoopback = (url: string | undefined): boolean =>
   url !== undefined && URL.canParse(url) && /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 
 const main = async (): Promise<void> => {
+  if (process.argv.slice(2).some((arg) => arg === '--help' || arg === '-h')) return console.log(USAGE);
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   process.setSourceMapsEnabled(true);

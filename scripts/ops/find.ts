@@ -80,7 +80,7 @@ function possible({ functions }: Stack, text: string): ResourceState[] {
       const home = `arn:${partition}:${service}:${region}:${account}:${prefix}`;
       if (text.startsWith('arn:')) return text.startsWith(home) ? [fresh({ fn, resource: text })] : [];
       if (text.startsWith(prefix)) return [fresh({ fn, resource: home + text.slice(prefix.length) })];
-      return named === true ? [fresh({ fn, resource: home + text })] : [];
+      return named === true && !/[/:]/.test(text) ? [fresh({ fn, resource: home + text })] : [];
     }),
   );
 }

@@ -9,6 +9,8 @@ const invalid = [
   'UnrecognizedClientException',
 ];
 
+const drill = 'An embedded AWS (npm run drill -- --keep) prints the variables it wants.';
+
 /** An error as a person at a terminal can use it: what is wrong, and the way out. */
 export function explained(error: unknown, env: Readonly<Record<string, string | undefined>>): Stop {
   if (error instanceof Stop) return error;
@@ -20,14 +22,13 @@ export function explained(error: unknown, env: Readonly<Record<string, string | 
     isErrorNamed(error, 'CredentialsProviderError', 'TokenProviderError') ||
     /could not load credentials/i.test(message)
   ) {
-    return new Stop(
-      'No AWS credentials.',
-      'Set AWS_PROFILE, or sign in, for example: aws sso login\n' +
-        'An embedded AWS (npm run drill -- --keep) prints the variables it wants.',
-    );
+    return new Stop('No AWS credentials.', `Set AWS_PROFILE, or sign in, for example: aws sso login\n${drill}`);
   }
   if (/region is missing/i.test(message)) {
-    return new Stop('No AWS Region.', 'Set the Region Reflex is deployed in: export AWS_REGION=eu-west-1');
+    return new Stop(
+      'No AWS Region.',
+      `Set the Region Reflex is deployed in, for example: export AWS_REGION=eu-west-1\n${drill}`,
+    );
   }
   if (isErrorNamed(error, ...invalid)) {
     return new Stop(`AWS does not accept these credentials: ${message}`, 'Check AWS_PROFILE and the access keys.');

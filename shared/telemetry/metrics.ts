@@ -1,6 +1,7 @@
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { type Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { DecisionKind } from '../decision.ts';
 import type { Reason } from '../reasons.ts';
+import { metricsOf } from './emf.ts';
 
 /**
  * Metrics of namespace `Reflex`, as EMF lines. Each distinct set of dimension values is a metric that is paid for, so
@@ -28,14 +29,9 @@ type Dimensions = Readonly<Record<string, string>>;
 /** `POWERTOOLS_METRICS_DISABLED=true` silences it. */
 export function metricsFromEnv(): Meter {
   const collected = new Map<string, Metrics>();
-  const made = (dimensions: Dimensions): Metrics => {
-    const metrics = new Metrics({ namespace: 'Reflex' });
-    metrics.clearDefaultDimensions();
-    return metrics.setDefaultDimensions({ ...dimensions });
-  };
   const at = (dimensions: Dimensions): Metrics => {
     const key = JSON.stringify(dimensions);
-    const metrics = collected.get(key) ?? made(dimensions);
+    const metrics = collected.get(key) ?? metricsOf(dimensions);
     collected.set(key, metrics);
     return metrics;
   };
@@ -51,7 +47,7 @@ export function metricsFromEnv(): Meter {
       at({ function: fn }).addMetric('EventToAction', MetricUnit.Milliseconds, Math.max(0, ms));
     },
     budgetLeft: (fn, resource, budget, left) => {
-      const metrics = made({ function: fn, budget }).addMetadata('resource', resource);
+      const metrics = metricsOf({ function: fn, budget }).addMetadata('resource', resource);
       metrics.addMetric('BudgetLeft', MetricUnit.Count, left).publishStoredMetrics();
     },
     held: (fn, n) => {

@@ -1,4 +1,5 @@
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { metricsOf } from './emf.ts';
 
 /** What came to S3 of an instance: copied ahead by the host, in its last two minutes, or from the volume that was kept. */
 export interface Shipment {
@@ -21,11 +22,7 @@ export interface RescueMeter {
 
 /** `POWERTOOLS_METRICS_DISABLED=true` silences it. */
 export function rescueMetricsFromEnv(fn: string): RescueMeter {
-  const made = (dimensions: Readonly<Record<string, string>> = {}): Metrics => {
-    const metrics = new Metrics({ namespace: 'Reflex' });
-    metrics.clearDefaultDimensions();
-    return metrics.setDefaultDimensions({ function: fn, ...dimensions });
-  };
+  const made = (dimensions: Readonly<Record<string, string>> = {}) => metricsOf({ function: fn, ...dimensions });
   return {
     kept: ({ volumes, GiB, oldestMs }) =>
       made()

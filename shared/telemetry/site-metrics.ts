@@ -1,4 +1,5 @@
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { metricsOf } from './emf.ts';
 
 /** What a check of a site counts beside outcomes. Namespace `Reflex`, dimensions function and site: three paid metrics a site. */
 export interface SiteMeter {
@@ -26,9 +27,7 @@ const LONGEST = 1_024;
 export function siteMetricsFromEnv(fn: string): SiteMeter {
   return {
     checked: (site, { well, status, latencyMs, certificateExpiresAt }, now) => {
-      const metrics = new Metrics({ namespace: 'Reflex' });
-      metrics.clearDefaultDimensions();
-      metrics.setDefaultDimensions({ function: fn, site: site.slice(0, LONGEST) });
+      const metrics = metricsOf({ function: fn, site: site.slice(0, LONGEST) });
       metrics.addMetric('SiteUp', MetricUnit.Count, well ? 1 : 0);
       if (status !== null) metrics.addMetric('SiteLatency', MetricUnit.Milliseconds, latencyMs);
       if (certificateExpiresAt !== null) {

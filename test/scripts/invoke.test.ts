@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   contextOf,
   type Deployment,
@@ -15,11 +15,13 @@ import {
 import { functionNamed, functionsOf, readTemplate } from '../../scripts/template.ts';
 
 const deployment: Deployment = {
+  prefix: 'reflex',
   region: 'eu-west-1',
   account: '111122223333',
   partition: 'aws',
   ledgerTable: 'reflex-Ledger-1A2B',
   queueUrl: async (name) => `https://sqs.eu-west-1.amazonaws.com/111122223333/${name}`,
+  variables: {},
 };
 
 let folder: string;
@@ -37,7 +39,7 @@ describe('the command line', () => {
       file: 'e.json',
       mode: 'on',
       endpoint: 'http://127.0.0.1:4566',
-      stack: 'reflex',
+      prefix: 'reflex',
     });
   });
 
@@ -72,10 +74,21 @@ describe('the event file', () => {
 describe('the environment', () => {
   const template = readTemplate();
 
+  /** What only CloudFormation knows. */
+  const made = {
+    LOG_BUCKET: 'reflex-logbucket-1a2b',
+    SHIP_LOGS_DOCUMENT: 'reflex-ship-logs',
+    RESCUE_CLUSTER: 'arn:aws:ecs:eu-west-1:111122223333:cluster/reflex-rescue',
+    RESCUE_TASK_DEFINITION: 'arn:aws:ecs:eu-west-1:111122223333:task-definition/reflex-rescue:1',
+    RESCUE_INFRASTRUCTURE_ROLE: 'arn:aws:iam::111122223333:role/reflex-rescue',
+    RESCUE_SUBNET_IDS: 'none',
+    RESCUE_SECURITY_GROUP_IDS: 'none',
+  };
+
   it.each(functionsOf(template))(
     'of $folder has every variable of the template, as CloudFormation would fill it',
     async (fn) => {
-      const environment = await environmentOf(fn, template, deployment, {});
+      const environment = await environmentOf(fn, template, { ...deployment, variables: made }, {});
 
       expect(Object.keys(environment).toSorted()).toEqual(Object.keys(fn.environment).toSorted());
       expect(environment).toMatchObject({
@@ -94,9 +107,30 @@ describe('the environment', () => {
     expect(environment).toMatchObject({ MAX_SHARDS: '7', MIN_SHARDS: '1' });
   });
 
-  it('says which value cannot be known on this machine', async () => {
-    const fn = { ...functionNamed('reshard-kinesis'), environment: { KEY: { Ref: 'TopicKey' } } };
-    await expect(environmentOf(fn, template, deployment, {})).rejects.toThrow('!Ref TopicKey has no local value');
+  it('is that of the deployed function rather than the default of the template', async () => {
+    const variables = { MAX_SHARDS: '12', LOG_BUCKET: 'logs' };
+    const environment = await environmentOf(
+      functionNamed('reshard-kinesis'),
+      template,
+      { ...deployment, variables },
+      { MIN_SHARDS: '2' },
+    );
+    expect(environment).toMatchObject({ MAX_SHARDS: '12', MIN_SHARDS: '2' });
+    expect(environment).not.toHaveProperty('LOG_BUCKET');
+  });
+
+  it('names the inbox of the stack with that prefix', async () => {
+    const other = { ...deployment, prefix: 'reflex-dev' };
+    const { INBOX_URL } = await environmentOf(functionNamed('reshard-kinesis'), template, other, {});
+    expect(INBOX_URL).toMatch(/\/reflex-dev-reshard-kinesis-inbox$/);
+  });
+
+  it.each([
+    [{ Ref: 'TopicKey' }, '!Ref TopicKey has no value here'],
+    [{ 'Fn::GetAtt': ['RescueCluster', 'Arn'] }, '"RescueCluster","Arn"]} has no value here'],
+  ])('says of %j that it cannot be known on this machine', async (value, message) => {
+    const fn = { ...functionNamed('reshard-kinesis'), environment: { KEY: value } };
+    await expect(environmentOf(fn, template, deployment, {})).rejects.toThrow(message);
   });
 });
 
@@ -163,6 +197,18 @@ describe('the summary', () => {
 });
 
 describe('an invocation', () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it('without a Region says how to come by one, and how to do without an account', async () => {
+    vi.stubEnv('AWS_REGION', undefined);
+    vi.stubEnv('AWS_DEFAULT_REGION', undefined);
+    vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'no-such-file'));
+
+    await expect(locate('reflex', 'reshard-kinesis', {})).rejects.toThrow(
+      /^No AWS Region\.\n[\s\S]*npm run drill -- --keep[\s\S]*AWS_REGION/,
+    );
+  });
+
   it('of an unknown function lists the known', async () => {
     const request = parseRequest(['reshard', 'events/reflex.tick.json']);
     await expect(invoke(request, {})).rejects.toThrow('Known functions: reshard-kinesis');
@@ -172,8 +218,8 @@ describe('an invocation', () => {
     const endpoint = 'http://127.0.0.1:9';
     process.env.AWS_ENDPOINT_URL = endpoint;
     try {
-      await expect(locate('reflex', { AWS_ENDPOINT_URL: endpoint })).rejects.toThrow(
-        /Nothing answers at http:\/\/127\.0\.0\.1:9\.[\s\S]*AWS_ENDPOINT_URL/,
+      await expect(locate('reflex', 'reshard-kinesis', { AWS_ENDPOINT_URL: endpoint })).rejects.toThrow(
+        /Nothing answers at http:\/\/127\.0\.0\.1:9\.[\s\S]*npm run drill -- --keep/,
       );
     } finally {
       delete process.env.AWS_ENDPOINT_URL;

@@ -66,6 +66,29 @@ describe('explain', () => {
     expect(questions.map(([name]) => name)).toEqual(['drain-fargate', 'resume-fargate']);
   });
 
+  it('takes stream/NAME for a stream that nothing is recorded of', async () => {
+    const { questions, explain } = answering();
+    const functions = [deployed(), deployed('relieve-elasticache'), deployed('tune-alarms')];
+
+    const { code } = await terminal({ explain, functions }).run('explain', 'stream/orders');
+
+    expect(code).toBe(0);
+    expect(questions.map(([name, resource]) => [name, resource])).toEqual([
+      ['reshard-kinesis', orders],
+      ['tune-alarms', orders],
+    ]);
+  });
+
+  it('asks which is meant where a bare name may be a stream or a cache', async () => {
+    const functions = [deployed(), deployed('relieve-elasticache')];
+
+    const { code, err } = await terminal({ ...answering(), functions }).run('explain', 'orders');
+
+    expect(code).toBe(2);
+    expect(err).toContain(`${orders}\n`);
+    expect(err).toContain(':replicationgroup:orders');
+  });
+
   it('shows the hold and the advice', async () => {
     const { explain } = answering({ decision: 'escalate', reason: 'held', actions: [], advice: 'Release it.' });
     const { ledger, run } = terminal({ explain });

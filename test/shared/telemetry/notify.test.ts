@@ -94,9 +94,13 @@ describe('the e-mail', () => {
   });
 
   it('says how a resource on hold is released', () => {
-    const { email } = build({ decision: 'escalate', reason: 'not-converging', actions: [] }, { nextCheckAt: null });
+    const given = { decision: 'escalate', reason: 'not-converging', actions: [] } as const;
+    const { email, message } = build({ ...given, held: true }, { nextCheckAt: null });
+    const withoutHold = build(given, { nextCheckAt: null });
 
     expect(email).toContain('on hold: Reflex does not touch it until a person releases it');
+    expect(JSON.parse(JSON.parse(message).sqs)).toMatchObject({ held: true });
+    expect(withoutHold.email).not.toContain('until a person releases it');
   });
 
   it('says that the incident is closed when nothing follows', () => {

@@ -18,6 +18,7 @@ const measured = (
 
 beforeEach(() => {
   vi.stubEnv('POWERTOOLS_METRICS_DISABLED', undefined);
+  vi.stubEnv('REFLEX_VERSION', '1.2.3');
 });
 
 describe('a check', () => {
@@ -25,6 +26,7 @@ describe('a check', () => {
     expect(measured({ well: true, status: 200, latencyMs: 80, certificateExpiresAt: NOW + 10.5 * DAY })).toEqual({
       function: 'check-site',
       site: 'https://a.example',
+      version: '1.2.3',
       SiteUp: 1,
       SiteLatency: 80,
       CertificateDaysLeft: 10.5,
@@ -38,6 +40,7 @@ describe('a check', () => {
     const {
       function: _fn,
       site: _site,
+      version: _version,
       ...counted
     } = measured({ well: false, status, latencyMs: 80, certificateExpiresAt: null });
     expect(counted).toEqual(expected);
