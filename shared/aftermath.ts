@@ -1,6 +1,7 @@
-import { type Case, causeOf, historyOf, incidentIdOf, occurrencesOf, triggerOf } from './case.ts';
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { type Case, causeOf, historyOf, holds, incidentIdOf, isOutdated, occurrencesOf, triggerOf } from './case.ts';
 import type { FollowUpEvent } from './events/event.ts';
-import type { JsonObject } from './json.ts';
 import * as states from './ledger/state.ts';
 import type { ResourceState } from './ledger/types.ts';
 import { sendFollowUps } from './listen.ts';
@@ -10,6 +11,7 @@ import type { Runtime } from './runtime.ts';
 /**
  * What follows a decision: the history record, the ledger's state in one write, the follow-up, the notification. In this order:
  * no intent disappears before its result is stored, and what is lost after that (a follow-up, a notification) changes no state.
+ * Only what takes a person is told before the state, which forgets the incident: twice rather than never.
  */
 
 /** A repeated finding is told once in this time. */
@@ -22,7 +24,7 @@ const COME_AGAIN_SECONDS = 5;
 const WORTH_TELLING: readonly Reason[] = ['frozen', 'held'];
 
 /** record -> follow up -> tell. Never throws: `c.error` is set where the messages must come again. */
-export const record = async (runtime: Runtime, c: Case, join?: Join): Promise<void> => {
+export const record = async (runtime: Runtime, c: Case, join?: states.Join): Promise<void> => {
   const { ledger, log } = runtime;
   const now = runtime.clock();
   if (c.error !== undefined) return recordUnhandled(runtime, c, now);
@@ -30,9 +32,11 @@ export const record = async (runtime: Runtime, c: Case, join?: Join): Promise<vo
   if (waits(c)) c.incidentId = incidentIdOf(c);
   const entry = historyOf(c, now);
   const key = tellKey(c, now);
+  const toPerson = key !== null && c.decision.kind === 'escalate';
   let after: Advanced;
   try {
     if (isOurs(c) && !isRoutine(c)) await ledger.record(entry);
+    if (toPerson) await runtime.notify(entry, null);
     after = await advance(runtime, c, key, now, join);
   } catch (error) {
     log.error('not recorded', error, { resource: c.resource, recordId: c.recordId });
@@ -44,14 +48,14 @@ export const record = async (runtime: Runtime, c: Case, join?: Join): Promise<vo
     after = { superseded: false, joined: false, followUp: null, nextCheckAt: c.lease?.until ?? null };
   }
   const { superseded, joined, followUp, nextCheckAt } = after;
-  const tells = key !== null && (c.act !== undefined || !superseded);
+  const tells = key !== null && !toPerson && (c.act !== undefined || !superseded);
   await Promise.all([
     followUp &&
       sendFollowUps(runtime, [followUp]).catch((error: unknown) =>
         log.error('follow-up not sent; the sweep will find the incident', error, { resource: c.resource }),
       ),
     tells && runtime.notify(entry, nextCheckAt),
-    joined && comeAgain(runtime, c, now),
+    (joined || superseded) && c.act === undefined && comeAgain(runtime, c, now),
   ]);
 };
 
@@ -91,8 +95,6 @@ const recordUnhandled = async (runtime: Runtime, c: Case, now: number): Promise<
   if (tells) await notify(entry, null);
 };
 
-type Join = (resource: string, theirs: JsonObject, ours: JsonObject) => JsonObject;
-
 interface Advanced {
   /** Others have changed the incident since the facts were read; their state stands. */
   readonly superseded: boolean;
@@ -108,24 +110,24 @@ const advance = async (
   c: Case,
   key: string | null,
   now: number,
-  join: Join | undefined,
+  join: states.Join | undefined,
 ): Promise<Advanced> => {
   const nextCheckAt = c.decision.kind === 'defer' ? c.decision.until : now + (c.act?.followUpMs ?? followUpMs);
   const memory = memoryOf(c);
-  const told = key === ALWAYS && c.decision.kind === 'escalate' ? c.decision.reason : key;
+  const names = c.decision.kind === 'escalate' || c.decision.finding !== undefined;
+  const told = key === ALWAYS && names ? findingOf(c) : key;
   let superseded = false;
   let joined = false;
   const { state } = await ledger.update(c.state, c.state, (before) => {
     const after = moved(c, before, nextCheckAt, now);
     superseded = after === null;
-    let state = after ?? before;
-    const theirs = before.remembered === c.known ? undefined : before.remembered;
-    joined = join !== undefined && memory !== undefined && theirs !== undefined;
-    if (join !== undefined && memory !== undefined && theirs !== undefined) {
-      state = states.remember(state, join(c.resource, theirs, memory));
-    } else if (memory !== undefined && !superseded) state = states.remember(state, memory);
-    if (superseded) return { state };
-    if (c.hold) state = states.hold(state, { reason: c.decision.why, by: 'reflex' }, now);
+    if (after === null) return { state: before };
+    const theirs = isDeepStrictEqual(before.remembered, c.known) ? undefined : before.remembered;
+    const one = theirs && memory && join?.(theirs, memory);
+    joined = one !== undefined;
+    const ours = one ?? memory;
+    let state = ours === undefined ? after : states.remember(after, ours);
+    if (holds(c)) state = states.hold(state, { reason: c.decision.why, by: 'reflex' }, now);
     if (told !== null && told !== ALWAYS) state = states.noteNotified(state, told, now);
     return { state };
   });
@@ -148,7 +150,7 @@ const moved = (c: Case, before: ResourceState, nextCheckAt: number, now: number)
     const settled = states.settle(before, lease, { reason, nextCheckAt, failedVerifications });
     if ('refusal' in settled) return null;
     state = settled.state;
-  } else if (c.state.incident !== undefined && !states.expects(before, c.state.incident)) {
+  } else if (isOutdated(c, before) || (c.state.incident !== undefined && !states.expects(before, c.state.incident))) {
     return null;
   } else if (staysOpen(c)) {
     const incident = { id: incidentIdOf(c), cause: causeOf(c) };
@@ -164,7 +166,7 @@ const moved = (c: Case, before: ResourceState, nextCheckAt: number, now: number)
 const memoryOf = ({ act, decision, dryRun }: Case) => {
   if (act !== undefined && (decision.kind === 'act' || decision.reason === 'act-unknown')) return act.remember;
   if (dryRun) return decision.kind === 'act' ? decision.otherwise : undefined;
-  return decision.remember;
+  return decision.remember ?? act?.otherwise;
 };
 
 /** The calls were made and AWS took them: what comes next is to verify. */
@@ -186,7 +188,7 @@ const isOurs = ({ state, observed, decision }: Case): boolean =>
 const isRoutine = (c: Case): boolean =>
   c.act === undefined &&
   c.decision.kind === 'skip' &&
-  c.decision.news !== true &&
+  c.decision.finding === undefined &&
   triggerOf(c) === 'tick' &&
   c.state.incident === undefined;
 
@@ -199,7 +201,7 @@ const tellKey = (c: Case, now: number): string | null => {
   const changed = c.actions.some(({ error }) => error === undefined) || decision.reason === 'act-unknown';
   const stepsBefore = (state.incident?.steps ?? 0) - (c.lease === undefined ? 0 : 1);
   const ends = !staysOpen(c) && stepsBefore > 0;
-  if ((act !== undefined && changed) || ends || c.hold || decision.news === true) return ALWAYS;
+  if ((act !== undefined && changed) || ends || holds(c)) return ALWAYS;
   const key = repeatable(c);
   return key === null || toldLately(c, key, now) ? null : key;
 };
@@ -209,10 +211,19 @@ const toldLately = ({ state }: Case, key: string, now: number): boolean =>
 
 const repeatable = (c: Case): string | null => {
   const { act, decision } = c;
-  if (c.dryRun) return ['dry-run', decision.reason, ...(triggerOf(c) === 'tick' ? [] : occurrencesOf(c))].join(' ');
-  if (decision.kind === 'escalate' && decision.finding !== undefined) return decision.finding;
-  const lasts = decision.kind === 'defer' && decision.lasting === true;
-  return act !== undefined || decision.kind === 'escalate' || lasts || WORTH_TELLING.includes(decision.reason)
-    ? decision.reason
-    : null;
+  if (c.dryRun)
+    return ['dry-run', decision.reason, ...(triggerOf(c) === 'tick' ? [] : [digest(occurrencesOf(c))])].join(' ');
+  const tells =
+    act !== undefined ||
+    decision.kind === 'escalate' ||
+    decision.finding !== undefined ||
+    (decision.kind === 'defer' && decision.lasting === true) ||
+    WORTH_TELLING.includes(decision.reason);
+  return tells ? findingOf(c) : null;
 };
+
+const findingOf = ({ decision }: Case): string => decision.finding ?? decision.reason;
+
+/** A storm brings hundreds of occurrences, and the ledger's item holds 400 KB. */
+const digest = (occurrences: readonly string[]): string =>
+  createHash('sha256').update(occurrences.join('\n')).digest('base64url');

@@ -80,6 +80,10 @@ export const incidentIdOf = ({ state, recordId }: Pick<Case, 'state' | 'recordId
   state.incident?.id ??
   `rfx-${recordId.slice(0, 19).replace(/[-:]/g, '')}-${recordId.slice(recordId.indexOf('#') + 1)}`;
 
+/** Others have acted since the ledger was read: what was decided does not know of it. */
+export const isOutdated = ({ ledgerView, state }: Case, now: ResourceState): boolean =>
+  'value' in ledgerView && now.lastActAt !== state.lastActAt;
+
 /** A dry run holds nothing, and a hold that there is stands. */
 export const holds = ({ decision, mode, state }: Case): boolean =>
   decision.kind === 'escalate' && decision.hold === true && mode === 'on' && state.hold === undefined;

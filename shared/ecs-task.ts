@@ -26,7 +26,7 @@ export interface EcsTask {
   readonly version: number;
   readonly ipv4: readonly string[];
   readonly ipv6: readonly string[];
-  /** Status of the attachment `elb`: DELETED says that ECS has deregistered the task itself. null: none is listed. */
+  /** Status of the attachments `elb`: DELETED says that ECS has deregistered the task itself. null: none is listed. */
   readonly elbStatus: string | null;
 }
 
@@ -55,6 +55,9 @@ interface AddressParts {
 /** `task/<cluster>/<id>` from either form of a task's ARN; the short one has no cluster. */
 export const taskIdOf = (arn: string): string => arn.slice(arn.lastIndexOf('/') + 1);
 
+/** ARN of the cluster of a task, from its ARN in the long form. A name alone may be another account's, or another Region's. */
+export const clusterArnOf = (taskArn: string): string => taskArn.replace(/:task\/([^/]+)\/.*$/, ':cluster/$1');
+
 /** The service a task belongs to; null: a standalone task. */
 export const serviceNameOf = ({ group }: Pick<EcsTask, 'group'>): string | null =>
   group?.startsWith('service:') ? group.slice('service:'.length) : null;
@@ -75,8 +78,16 @@ export const derived = ({
     ipv4: texts([...detail('privateIPv4Address'), ...interfaces.map(({ privateIpv4Address }) => privateIpv4Address)]),
     // No source shows what the attachment calls it; the containers' own interfaces have it.
     ipv6: texts(interfaces.map(({ ipv6Address }) => ipv6Address)),
-    elbStatus: attachments.find(({ type }) => type === 'elb')?.status ?? null,
+    elbStatus: balancerStatus(attachments),
   };
+};
+
+/** Where there are several, one that is not DELETED speaks for all: ECS is not through with it. */
+const balancerStatus = (attachments: readonly AttachmentParts[]): string | null => {
+  const statuses = attachments
+    .filter(({ type }) => type?.toLowerCase() === 'elb')
+    .flatMap(({ status }) => status ?? []);
+  return statuses.find((status) => status !== 'DELETED') ?? statuses[0] ?? null;
 };
 
 /** Events say `eni`, DescribeTasks says `ElasticNetworkInterface`. */
@@ -107,11 +118,12 @@ export const isSpotInterruption = (task: EcsTask): boolean =>
     ? (task.stoppedReason ?? '').startsWith(INTERRUPTED_REASON)
     : INTERRUPTED_CODES.includes(task.stopCode));
 
-/** The later of two readings of one task. What only the earlier one knows (addresses, the `elb` attachment) is kept. */
+/** The later of two readings of one task. What only the earlier one knows (group, addresses, the `elb` attachment) is kept. */
 export const later = (a: EcsTask, b: EcsTask): EcsTask => {
   const [old, now] = a.version > b.version ? [b, a] : [a, b];
   return {
     ...now,
+    group: now.group ?? old.group,
     stoppingAt: now.stoppingAt ?? old.stoppingAt,
     ipv4: now.ipv4.length > 0 ? now.ipv4 : old.ipv4,
     ipv6: now.ipv6.length > 0 ? now.ipv6 : old.ipv6,

@@ -50,13 +50,13 @@ export const reasons = {
   'throttled-lately': 'Records were rejected within the last day; bursts need the room that scale-in would take.',
   'consumers-behind': 'Iterator age is above its limit; scale-in would make catching up slower.',
   'consumers-unseen': 'No consumer is seen reading with GetRecords; scale-in is not safe to judge.',
-  'skew-unseen': 'The stream was split unevenly and has no shard-level metrics to merge by.',
+  'skew-unseen': 'The stream is loaded unevenly and has no shard-level metrics of a whole day to shrink by.',
   'no-mergeable-pair': 'No two neighbouring shards are cold enough to become one.',
   'stream-gone': 'The stream does not exist any more.',
   'stream-deleting': 'The stream is being deleted.',
   // reshard-kinesis: why a person must look
   'on-demand': 'The stream is in on-demand mode, where AWS owns its capacity.',
-  'skew-or-burst': 'Records are rejected at low utilisation and no shard-level metrics say where.',
+  'skew-or-burst': 'Records are rejected though the stream has room, and no shard-level metrics say where.',
   burst: 'Records are rejected though no shard is near its limit over a minute: a burst inside the minute.',
   'hot-key': 'Splitting does not help: one partition key carries the load.',
   'at-max-shards': 'More shards are needed than reflex:max-shards, or AWS, allows.',
@@ -70,7 +70,7 @@ export const reasons = {
   'spot-interruption': 'Fargate takes the task back; it is deregistered from its target groups and from Cloud Map.',
   // drain-fargate: why it waits
   'last-target': 'Nothing else would be left in the target group or registry; it stays until its task is stopping.',
-  'address-unknown': 'ECS does not show the address of the task yet; it is asked again.',
+  'address-unknown': 'Neither event nor AWS shows the address of the task, or its port, yet; they are asked again.',
   // drain-fargate: why it leaves the task alone
   'task-gone': 'The task is deprovisioning or stopped; its address may be another task by now.',
   'too-late': 'More than 150 s have passed since the notice; the address may be another task by now.',
@@ -78,7 +78,7 @@ export const reasons = {
   'no-target': 'The task is in no target group and no Cloud Map service.',
   'deregistered-by-ecs': 'ECS has deregistered the task itself.',
   'already-draining': 'Every target of the task is draining or gone.',
-  'service-gone': 'The ECS service does not exist any more.',
+  'service-gone': 'The ECS service does not exist any more, or not in this account and Region.',
   // drain-fargate: why a person must look
   'still-registered': 'A target stays registered though it was deregistered, or outlives its task.',
 
@@ -157,6 +157,7 @@ export const reasons = {
   'resume-not-wanted': 'Neither the task nor its definition carries the tag reflex:resume = true.',
   'stopped-otherwise': 'Something other than a Spot interruption ended the task.',
   'work-done': 'Every essential container exited with 0, and the tags say that this means done.',
+  'task-of-a-service': 'The task belongs to a service, which runs its own tasks again.',
   // resume-fargate: why a person must look
   'resume-limit': 'The work was resumed as often as reflex:resume-max allows, and interrupted again.',
   'resume-failed': 'The task that was to go on with the work did not start.',
@@ -165,6 +166,7 @@ export const reasons = {
   'network-unknown': "The task's security groups went with its network interface, and none are configured.",
   'overrides-too-large': 'With the resume variables the overrides exceed what RunTask takes.',
   'volume-unknown': 'The task had an EBS volume, and ECS does not tell how it was configured.',
+  'run-by-batch': 'AWS Batch ran the task for a job, and runs the job again by its own retry strategy.',
 
   // rescue-spot-logs: why it acts
   'take-snapshot': 'A kept volume is free and its instance gone; a snapshot is taken of it.',

@@ -6,23 +6,24 @@ import {
   causeOf,
   historyOf,
   incidentIdOf,
+  isOutdated,
   latencyOf,
   occurrencesOf,
   outcomeOf,
   triggerOf,
   withoutSecrets,
 } from './case.ts';
-import type { Act, Call, Decision, Outcome } from './decision.ts';
+import type { Act, Call, Decision, Defer, Outcome } from './decision.ts';
 import { receive } from './events/envelope.ts';
-import type { CommonFacts, Observed, ReflexFunction } from './function.ts';
+import { isQuestion } from './events/reflex-explain.ts';
+import type { CommonFacts, ReflexFunction } from './function.ts';
 import { TOGETHER_MS } from './guards/correlated-failure.ts';
 import { type BrakeContext, escalate, type Stop, skip } from './guards/guard.ts';
 import { admit, refused, restrain } from './guards/index.ts';
 import { effectiveMode } from './guards/mode.ts';
-import type { JsonObject } from './json.ts';
 import { recordId } from './ledger/ledger.ts';
 import * as states from './ledger/state.ts';
-import type { HistoryRecord, Intent, Mode, ResourceState } from './ledger/types.ts';
+import type { HistoryRecord, Incident, Intent, Mode, ResourceState } from './ledger/types.ts';
 import { type Heeded, type Listened, listen } from './listen.ts';
 import { reading } from './reads.ts';
 import type { Runtime } from './runtime.ts';
@@ -48,8 +49,10 @@ export const LEASE_MS = 4 * 60_000;
 const FAILED_VERIFICATIONS_AT_MOST = 3;
 /** What still waits this long after its last act goes to a person; the largest reshards take hours. */
 const WAIT_AT_MOST_MS = 24 * 3_600_000;
-/** Looks at one incident; a day of waiting takes some 300. It ends what a function would plan or defer for ever. */
+/** Looks at one incident; a day of waiting takes some 300. It ends what a function would defer for ever. */
 const CHECKS_AT_MOST = 1_000;
+/** Acts in one incident. It ends what a function would plan for ever. */
+const ACTS_AT_MOST = 1_000;
 /** An older event is a replay or a sample; its age says nothing about our speed. */
 const LATENCY_WORTH_MEASURING_MS = 3_600_000;
 /** A message that failed outside SQS is tried again after this long. */
@@ -91,7 +94,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     await foresee(acts.filter(({ dryRun }) => dryRun));
     await span('act', () => act(cases));
     const ours = cases.filter(({ asked }) => !asked);
-    await stage('record', ours, (c) => record(runtime, c, fn.join));
+    await stage('record', ours, (c) => record(runtime, c, joining(c)));
     return report(cases, batch, heard);
   }
 
@@ -133,7 +136,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
         observed:
           'error' in observed
             ? observed
-            : recalled(observed.value.get(resource) ?? { error: new Error(`${resource} was not observed`) }, state),
+            : (observed.value.get(resource) ?? { error: new Error(`${resource} was not observed`) }),
         ledgerView,
         calendar,
         ...asking(given, effectiveMode(view?.modes ?? {}, runtime.stackMode)),
@@ -143,7 +146,6 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
         failedVerifications: 0,
         dryRun: false,
         actions: [],
-        hold: false,
         incidentId: state.incident?.id ?? null,
       };
     });
@@ -154,9 +156,8 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     return { asked, mode: asked && mode === 'on' ? 'dry-run' : mode };
   }
 
-  function recalled(observed: Observed<F>, { remembered }: ResourceState): Observed<F> {
-    if (fn.recall === undefined || remembered === undefined || !('facts' in observed)) return observed;
-    return { facts: fn.recall(observed.facts, remembered) };
+  function recalled(facts: F, { remembered }: ResourceState): F {
+    return fn.recall === undefined || remembered === undefined ? facts : fn.recall(facts, remembered);
   }
 
   // --- decide: from facts to one decision ---
@@ -164,19 +165,19 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   async function decide(c: OneCase): Promise<void> {
     try {
       c.decision = converging(c, await decisionOn(c));
-      c.hold ||= holds(c);
     } catch (error) {
       guardFailed(c, error);
     }
   }
 
   async function decisionOn(c: OneCase): Promise<Decision<C>> {
-    const { observed } = c;
-    if ('error' in observed) return unobserved(c, observed.error);
+    if ('error' in c.observed) return unobserved(c, c.observed.error);
     const underWay = await overlooking(c, undefined, () => resolveIntent(c));
     if (underWay !== undefined) return underWay;
-    if ('decision' in observed) return observed.decision;
-    const { facts } = observed;
+    c.known = c.state.remembered;
+    if ('decision' in c.observed) return c.observed.decision;
+    const facts = recalled(c.observed.facts, c.state);
+    c.observed = { facts };
     const mode = 'error' in c.ledgerView && !mayOverlook(c) ? c.ledgerView : { value: c.mode };
     return admit({ fn: fn.name, tags: facts.tags, mode }) ?? heed(c) ?? decideWith(c, facts);
   }
@@ -202,7 +203,8 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     if (c.asked) return undefined;
     const entry = unresolved(c, orphan);
     await ledger.recordUnresolved(entry);
-    const abandoned = await ledger.update(c.state, c.state, (state) => states.abandonIntent(state, orphan, now));
+    const join = joining(c);
+    const abandoned = await ledger.update(c.state, c.state, (state) => states.abandonIntent(state, orphan, now, join));
     if ('refusal' in abandoned) return skip('superseded', 'Another invocation sees to what a crashed one left.');
     await runtime.notify(entry, now);
     c.state = abandoned.state;
@@ -248,7 +250,6 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
 
   function decideWith(c: OneCase, facts: F): Decision<C> {
     const { attempts, lastActAt = null, incident, remembered = {} } = c.state;
-    c.known = c.state.remembered;
     const known = incident === undefined ? null : { openedAt: incident.openedAt, steps: incident.steps };
     const situation = { ...facts, trigger: triggerOf(c), ledger: { attempts, lastActAt, incident: known, remembered } };
     try {
@@ -269,30 +270,37 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     if (incident === undefined || c.error !== undefined || (decision.kind !== 'act' && decision.kind !== 'defer')) {
       return decision;
     }
-    if (decision.lasting === true) return decision;
-    const verifies = decision.kind === 'act' && incident.steps > 0 && decision.planned !== true;
-    c.failedVerifications = incident.failedVerifications + (verifies ? 1 : 0);
-    const waited = clock() - Math.max(incident.openedAt, lastActAt);
-    const tried = verifies && c.failedVerifications >= FAILED_VERIFICATIONS_AT_MOST;
-    const endless = decision.kind === 'defer' && waited > WAIT_AT_MOST_MS && incident.lastReason !== 'frozen';
-    const unending = incident.check >= CHECKS_AT_MOST;
-    if (!tried && !endless && !unending) return decision;
-    c.hold = true;
-    const found = tried
-      ? `${incident.steps} acts did not end the trouble`
-      : endless
-        ? 'More than a day of waiting did not end the incident'
-        : `${incident.check} checks did not end the incident`;
-    return escalate(
-      'not-converging',
-      `${found}; the resource is on hold. Last: ${decision.why}`,
-      `When it is well again: npm run ops -- release ${c.resource}`,
-    );
+    const found = decision.kind === 'act' ? tried(c, decision, incident) : waited(decision, incident, lastActAt);
+    if (found === undefined) return decision;
+    const memory = decision.kind === 'act' ? decision.otherwise : decision.remember;
+    const state = c.mode === 'on' ? 'the resource is on hold' : 'a dry run holds nothing';
+    return {
+      ...escalate(
+        'not-converging',
+        `${found}; ${state}. Last: ${decision.why}`,
+        `When it is well again: npm run ops -- release ${c.resource}`,
+      ),
+      hold: true,
+      ...(memory && { remember: memory }),
+    };
   }
 
-  /** A dry run holds nothing; what is held already is told as any other finding. */
-  function holds({ decision, mode, state }: OneCase): boolean {
-    return decision.kind === 'escalate' && decision.hold === true && mode === 'on' && state.hold === undefined;
+  function tried(c: OneCase, { planned }: Act<C>, { steps, failedVerifications }: Incident): string | undefined {
+    const verifies = steps > 0 && planned !== true;
+    c.failedVerifications = failedVerifications + (verifies ? 1 : 0);
+    const failed = verifies && c.failedVerifications >= FAILED_VERIFICATIONS_AT_MOST;
+    return failed || steps >= ACTS_AT_MOST ? `${steps} acts did not end the trouble` : undefined;
+  }
+
+  function waited(
+    { lasting }: Defer,
+    { check, openedAt, lastReason }: Incident,
+    lastActAt: number,
+  ): string | undefined {
+    if (lasting === true) return undefined;
+    const long = clock() - Math.max(openedAt, lastActAt) > WAIT_AT_MOST_MS && lastReason !== 'frozen';
+    if (long) return 'More than a day of waiting did not end the incident';
+    return check >= CHECKS_AT_MOST ? `${check} checks did not end the incident` : undefined;
   }
 
   // --- guard: may it happen now? The last guard takes the lease and writes the intent ---
@@ -340,7 +348,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     };
     const stop = restrain(context);
     if (stop !== undefined) {
-      c.decision = decided.otherwise === undefined ? stop : { ...stop, remember: decided.otherwise };
+      c.decision = withheld(decided, stop);
       return;
     }
     if (c.mode === 'dry-run') {
@@ -349,15 +357,16 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       return;
     }
     const request = { ...question, ...intentOf(c, decided) };
-    const { rememberFirst: first } = decided;
     const taken = await overlooking(c, null, () =>
-      ledger.update(c.state, c.state, (state) =>
-        states.take(first === undefined ? state : states.remember(state, joining(c, state, first)), request, clock()),
-      ),
+      ledger.update(c.state, c.state, (state) => {
+        const granted = states.take(state, request, clock());
+        const late = 'lease' in granted && isOutdated(c, state);
+        return late ? { refusal: { reason: 'superseded' as const } } : granted;
+      }),
     );
     if (taken !== null && 'refusal' in taken) {
-      c.decision =
-        refused({ ...context, refusal: taken.refusal }) ?? skip('lease-held', 'The ledger refused the lease.');
+      const lost = refused({ ...context, refusal: taken.refusal });
+      c.decision = withheld(decided, lost ?? skip('lease-held', 'The ledger refused the lease.'));
       return;
     }
     c.act = decided;
@@ -384,10 +393,14 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     }
   }
 
-  /** What others have remembered since the decision is not lost, where the function can make one of both. */
-  function joining({ resource, known }: OneCase, { remembered }: ResourceState, ours: JsonObject): JsonObject {
-    if (fn.join === undefined || remembered === undefined || remembered === known) return ours;
-    return fn.join(resource, remembered, ours);
+  /** What was seen is remembered, although nothing was done. */
+  function withheld({ otherwise }: Act<C>, stop: Stop): Stop {
+    return otherwise === undefined ? stop : { ...stop, remember: otherwise };
+  }
+
+  function joining({ resource }: OneCase): states.Join | undefined {
+    const { join } = fn;
+    return join && ((theirs, ours) => join(resource, theirs, ours));
   }
 
   function intentOf(c: OneCase, { reason, why, calls, remember }: Act<C>) {
@@ -489,7 +502,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     for (const { message, error } of failed) {
       log.error('message failed', error, { messageId: message.id, via: message.via });
     }
-    if (!batch && !cases.some(({ asked }) => asked)) await handOver(failed);
+    if (!batch) await handOver(failed.filter(({ message }) => !isQuestion(message.body)));
     return {
       ...(batch && { batchItemFailures: failed.map(({ message }) => ({ itemIdentifier: message.id })) }),
       outcomes: cases.map(outcomeOf),

@@ -88,7 +88,8 @@ export const fromTags = <S extends Settings>(
   alsoKnown: readonly string[] = [],
 ): Values<S> => {
   const known = [`${TAG_PREFIX}enabled`, ...Object.keys(settings).map(tagOf), ...alsoKnown];
-  const unknown = Object.keys(tags).find((key) => key.startsWith(TAG_PREFIX) && !known.includes(key));
+  // Services compare tag keys by case: Reflex:max-shards is another key, and was meant for us all the same.
+  const unknown = Object.keys(tags).find((key) => key.toLowerCase().startsWith(TAG_PREFIX) && !known.includes(key));
   if (unknown !== undefined) {
     throw new SettingError(`tag ${shown(unknown)}: unknown; expected one of ${known.join(', ')}`);
   }

@@ -71,7 +71,9 @@ export const fakeDynamodb = (clock: () => number) => {
           name,
           values[alias.replace('#', ':')] ?? {},
         ]);
-        return store({ ...items.get(idOf(Key)), ...Key, ...Object.fromEntries(set) });
+        const old = items.get(idOf(Key));
+        store({ ...old, ...Key, ...Object.fromEntries(set) });
+        return old === undefined ? {} : { Attributes: old };
       },
       BatchGetItem: ({ RequestItems }: { RequestItems: Record<string, { Keys: readonly Attributes[] }> }) => ({
         Responses: Object.fromEntries(

@@ -28,7 +28,7 @@ export const decide = (situation: SiteSituation, policy: Policy, now: number): D
     return {
       kind: 'escalate',
       reason: 'site-failing',
-      news: true,
+      finding: `failing since ${time(site.since)}`,
       why: `${url}: ${found.join(', ')}; ${site.failures} checks in a row failed since ${time(site.since)}.`,
       advice: 'Look at the site. It is checked on, and you are told when it is well again.',
       remember: memory({ ...site, told: true }, before.certificate),
@@ -36,14 +36,15 @@ export const decide = (situation: SiteSituation, policy: Policy, now: number): D
   }
   if (isOver(site)) {
     const why = `${url} answers again; it failed since ${time(before.site?.since ?? now)}.`;
-    return { kind: 'skip', reason: 'resolved', news: true, why, remember: memory(QUIET, before.certificate) };
+    const finding = `well since ${time(now)}`;
+    return { kind: 'skip', reason: 'resolved', finding, why, remember: memory(QUIET, before.certificate) };
   }
   const expiry = `the certificate of ${url} expires at ${time(certificateExpiresAt ?? now)}`;
   if (isNews(certificate)) {
     return {
       kind: 'escalate',
       reason: 'certificate-expiring',
-      news: true,
+      finding: `expiring since ${time(certificate.since)}`,
       why: `${expiry}, in less than ${policy.certificateDays} days.`,
       advice: 'Renew the certificate.',
       remember: memory(site, { ...certificate, told: true }),
@@ -51,7 +52,8 @@ export const decide = (situation: SiteSituation, policy: Policy, now: number): D
   }
   if (isOver(certificate)) {
     const why = `${expiry}: it was renewed.`;
-    return { kind: 'skip', reason: 'resolved', news: true, why, remember: memory(site, QUIET) };
+    const finding = `renewed at ${time(now)}`;
+    return { kind: 'skip', reason: 'resolved', finding, why, remember: memory(site, QUIET) };
   }
   const remember = memory(site, certificate);
   if (site.failures === 0) {

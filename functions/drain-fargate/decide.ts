@@ -89,7 +89,7 @@ const look = (facts: TaskSituation, policy: Policy, now: number): View => {
     since: facts.since ?? memory.since ?? now,
     checking,
     open,
-    kept: policy.keepLastTarget ? open.filter(({ last }) => last) : [],
+    kept: policy.keepLastTarget ? open.filter(({ last, theirs }) => last || theirs) : [],
   };
 };
 
@@ -130,16 +130,6 @@ const notRunning: Rule = ({ facts }) => {
   );
 };
 
-const addressUnknown: Rule = ({ facts, now }) => {
-  const { ipv4, ipv6 } = facts.task;
-  if (ipv4.length + ipv6.length > 0 || Object.keys(facts.targetGroups).length === 0) return undefined;
-  return defer(
-    'address-unknown',
-    now + ADDRESS_AGAIN,
-    'Neither the event nor DescribeTasks shows the address of the task.',
-  );
-};
-
 // --- What is there to deregister? ---
 
 const drain: Rule = (view) => {
@@ -164,15 +154,25 @@ const drain: Rule = (view) => {
       `${kept.length === 0 ? '' : `; ${listed(kept)} stays, because nothing else serves there`}.`,
     calls: callsFor(todo),
     coolDownMs: 0,
-    followUpMs: kept.length > 0 ? Math.min(KEPT_AGAIN, dueAt(view) - now) : dueAt(view) - now,
+    followUpMs: Math.min(
+      dueAt(view) - now,
+      ...(kept.length > 0 ? [KEPT_AGAIN] : []),
+      ...(facts.unknown.length > 0 ? [ADDRESS_AGAIN] : []),
+    ),
     planned,
     remember: { ...memory, since, drained, kept: kept.map(keyOf), emptied },
   };
 };
 
 const stay: Rule = (view) => {
-  const { kept, now, memory, since } = view;
+  const { facts, kept, now, memory, since } = view;
   if (kept.length === 0) return undefined;
+  if (kept.every(({ theirs }) => theirs) && facts.ledger.incident === null) {
+    return skip(
+      'lease-held',
+      `Another invocation was told of this task before, and says whether ${listed(kept)} stays.`,
+    );
+  }
   return defer(
     'last-target',
     now + KEPT_AGAIN,
@@ -181,13 +181,17 @@ const stay: Rule = (view) => {
   );
 };
 
+const notKnown: Rule = ({ facts, now, memory, since }) =>
+  facts.unknown.length === 0
+    ? undefined
+    : defer('address-unknown', now + ADDRESS_AGAIN, 'Neither event nor AWS tells what is registered.', {
+        ...memory,
+        since,
+      });
+
 const nothingLeft = (view: View): Decision<DrainCall> => {
-  const { facts, now, checking } = view;
+  const { facts, checking } = view;
   if (checking) return resolved(view);
-  if (facts.unread.length > 0) {
-    const groups = facts.unread.map(groupName).join(', ');
-    return defer('address-unknown', now + ADDRESS_AGAIN, `Only its targets tell the port of ${groups}.`);
-  }
   if (facts.ledger.incident !== null) return alreadyDone(view);
   const places = Object.keys(facts.targetGroups).map(groupName);
   if (places.length === 0 && facts.registrations.length === 0) {
@@ -221,7 +225,7 @@ const afterwards = (view: View): Decision<DrainCall> => {
 };
 
 /** First match wins: from "may it be touched?" to "is there anything to do?". */
-const rules: readonly Rule[] = [gone, tooLate, notRunning, addressUnknown, drain, stay];
+const rules: readonly Rule[] = [gone, tooLate, notRunning, drain, stay, notKnown];
 
 // --- Words and small parts ---
 
@@ -279,8 +283,8 @@ const callsFor = (entries: readonly Entry[]): DrainCall[] => {
 /** What is not done here, and what the service's set-up costs; said each time. */
 const remarks = (facts: TaskFacts): string => {
   const said = [
-    facts.unread.length > 0 &&
-      `Not drained, because its targets could not be read: ${facts.unread.map(groupName).join(', ')}.`,
+    facts.unknown.length > 0 &&
+      `Not drained, because the address or port of the task there is not known yet: ${facts.unknown.map(groupName).join(', ')}.`,
     facts.service.serviceConnect && 'Service Connect: ECS takes the task out of it by itself.',
     facts.service.vpcLattice &&
       'VPC Lattice: ECS deregisters the task there by itself when it stops it; Reflex does not.',

@@ -14,6 +14,8 @@ export interface Target {
   readonly emptied: boolean;
   /** And this is the one that may stay. */
   readonly last: boolean;
+  /** It may stay, or go: another invocation was told of the task before, and decides. */
+  readonly theirs?: true;
 }
 
 /** The task's instance in one Cloud Map service. */
@@ -24,6 +26,8 @@ export interface Registration {
   readonly state: 'registered' | 'unused' | null;
   /** As for a target: deregistering it would empty the registry. */
   readonly last: boolean;
+  /** As for a target. */
+  readonly theirs?: true;
 }
 
 export interface TargetGroupFacts {
@@ -52,8 +56,8 @@ export interface TaskFacts extends CommonFacts {
   /** Where the task belongs, whether its address is known or not. */
   readonly targetGroups: Readonly<Record<string, TargetGroupFacts>>;
   readonly targets: readonly Target[];
-  /** Target groups named by tag whose targets could not be read: they alone know the port. */
-  readonly unread: readonly string[];
+  /** Target groups of which it is not known what to deregister there: the task's address in their family, or a port that only they know. */
+  readonly unknown: readonly string[];
   readonly registrations: readonly Registration[];
   /** Seconds between SIGTERM and SIGKILL, the least of the containers that serve; null: not read. */
   readonly stopTimeout: number | null;

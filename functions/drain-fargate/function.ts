@@ -4,16 +4,17 @@ import { act } from './act.ts';
 import { type DrainCall, decide } from './decide.ts';
 import type { TaskFacts } from './facts.ts';
 import { hear } from './hear.ts';
-import { observe } from './observe.ts';
+import { type Note, observe } from './observe.ts';
 import { type Policy, servicePolicy, stackPolicy } from './policy.ts';
 
 /**
- * Takes interrupted Fargate Spot tasks out of their target groups and Cloud Map before they are killed.
+ * Takes interrupted Fargate Spot tasks out of their target groups and Cloud Map before they are killed. `note`: the ledger's.
  * @throws SettingError for a wrong environment variable.
  */
 export const drainFargate = (
   env: NodeJS.ProcessEnv,
   patience: Patience,
+  note: Note,
 ): ReflexFunction<TaskFacts, Policy, DrainCall> => {
   const stack = stackPolicy(env);
   return {
@@ -25,7 +26,7 @@ export const drainFargate = (
     hear,
     // An interruption is told by events alone, and over in two minutes.
     sweep: async () => [],
-    observe: observe(stack, patience),
+    observe: observe(stack, patience, note),
     policy: (tags) => servicePolicy(stack, tags),
     decide,
     act: act(patience),

@@ -8,4 +8,7 @@ import { subjectOf } from './tell.ts';
 const runtime = runtimeFromEnv('drain-fargate');
 const patience = { clock: runtime.clock, sleep: (ms: number) => setTimeout(ms), random: Math.random };
 
-export const handler = remediation(drainFargate(process.env, patience), inSwarms(runtime, subjectOf));
+export const handler = remediation(
+  drainFargate(process.env, patience, runtime.ledger.note),
+  inSwarms(runtime, subjectOf),
+);

@@ -1,4 +1,4 @@
-import { isSpotInterruption, serviceNameOf } from '../../shared/ecs-task.ts';
+import { type EcsTask, isSpotInterruption, serviceNameOf } from '../../shared/ecs-task.ts';
 import type { ReflexEvent } from '../../shared/events/event.ts';
 import type { Heard } from '../../shared/function.ts';
 import { GONE } from './facts.ts';
@@ -21,7 +21,7 @@ const heard = (event: ReflexEvent): Heard => {
         resource: task.arn,
         trigger: 'event',
         cause: `Fargate Spot interruption, task ${task.lastStatus} (version ${task.version})`,
-        occurrence: `${task.arn} ${phaseOf(task.lastStatus)}`,
+        occurrence: `${task.arn} ${phaseOf(task)}`,
         at: task.stoppingAt ?? at,
         evidence: { ...task },
       },
@@ -29,7 +29,9 @@ const heard = (event: ReflexEvent): Heard => {
   };
 };
 
-const phaseOf = (lastStatus: string): string => {
+/** Events without attachments are real; one that brings the address is news. */
+const phaseOf = ({ lastStatus, ipv4, ipv6 }: EcsTask): string => {
   if (GONE.includes(lastStatus)) return 'gone';
-  return lastStatus === 'STOPPING' ? 'stopping' : 'notice';
+  if (lastStatus === 'STOPPING') return 'stopping';
+  return ipv4.length + ipv6.length > 0 ? 'notice' : 'notice without address';
 };

@@ -1,16 +1,23 @@
 import type { Service } from '@aws-sdk/client-ecs';
-import { type EcsTask, later, taskIdOf } from '../../shared/ecs-task.ts';
+import { type EcsTask, later, serviceNameOf, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
+import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
+import type { Ledger } from '../../shared/ledger/ledger.ts';
 import type { Patience } from '../../shared/patience.ts';
+import { once, reading } from '../../shared/reads.ts';
+import { nameOf } from '../../shared/words.ts';
 import { TOO_LATE } from './decide.ts';
 import { GONE, type Registration, SERVING, type Target, type TaskFacts } from './facts.ts';
-import { type Place, placesOf, providersOf, registriesOf, servingContainers } from './places.ts';
+import { type Place, placesOf, providersOf, registriesOf, runningBeside, servingContainers } from './places.ts';
 import { extraTargetGroups, type Policy } from './policy.ts';
 import { cold, type Health, type Instances, readsOf, serviceKeyOf, type Warm } from './reads.ts';
 
 /** ECS gives a container this long between SIGTERM and SIGKILL unless its definition says otherwise. */
 const DEFAULT_STOP_TIMEOUT = 30;
+
+/** The ledger's `note`: what other invocations are told of at this moment is known there alone. */
+export type Note = Ledger['note'];
 
 /** A task on its way to facts. */
 interface Member {
@@ -22,8 +29,8 @@ interface Member {
   readonly registries: readonly string[];
   /** Only our own check woke us: what was done is verified. */
   readonly checked: boolean;
-  /** So many of the service's tasks are interrupted that few may be left, or none. */
-  readonly crowded: boolean;
+  /** ECS answers that it does not know the task; then only what its target groups know is touched. */
+  readonly unseen: boolean;
 }
 
 /**
@@ -31,15 +38,15 @@ interface Member {
  * once: one round trip, when the target groups are known from before. Otherwise a second one tells of them, beside what the
  * health of a target group has to say where it may lose its last target. What is only worth saying never delays more.
  */
-export const observe = (stack: Policy, patience: Patience) => {
+export const observe = (stack: Policy, patience: Patience, note: Note) => {
   const warm = cold(patience);
   return async (watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<TaskFacts>>> => {
     const asOf = patience.clock();
     const reads = readsOf(warm, patience);
     const told = new Map(watches.flatMap((watch) => toldOf(watch).map((task) => [watch.resource, task] as const)));
 
-    const interrupted = interruptedLately(warm, [...told.values()], asOf);
-    readAhead(warm, reads, [...told.values()], interrupted);
+    const going = goingIn(warm, [...told.values()], note, asOf);
+    readAhead(warm, reads, [...told.values()], going);
     const definitions = reads.definitions(new Set([...told.values()].map((task) => task.taskDefinitionArn)));
     const [shown, services] = await Promise.all([
       reads.tasks(watches.map(({ resource }) => resource)),
@@ -60,19 +67,24 @@ export const observe = (stack: Policy, patience: Patience) => {
       else if (service === undefined || 'error' in service) {
         observed.set(resource, { error: service?.error ?? new Error(`the service of ${resource} was not read`) });
       } else if (service.value === undefined) observed.set(resource, serviceGone(task));
-      else members.push(memberOf(watch, task, service.value, interrupted.get(serviceKeyOf(task)) ?? 0, stack));
+      else members.push(memberOf(watch, task, service.value, stack, shown.get(resource)));
     }
     for (const { task, service, places, registries } of members.filter(({ task }) => !isGone(task))) {
-      warm.sketches.set(serviceKeyOf(task), {
-        targetGroups: places.map(({ targetGroupArn }) => targetGroupArn),
-        registries,
-        runningCount: service.runningCount ?? 0,
-      });
+      if (places.length + registries.length === 0) warm.sketches.delete(serviceKeyOf(task));
+      else
+        warm.sketches.set(serviceKeyOf(task), {
+          targetGroups: places.map(({ targetGroupArn }) => targetGroupArn),
+          registries,
+          runningCount: runningBeside(service, task),
+        });
     }
 
     const arns = new Set(members.flatMap(({ places }) => places.map(({ targetGroupArn }) => targetGroupArn)));
+    const registered = members.filter(({ places, registries }) => places.length + registries.length > 0);
+    for (const arn of healthWanted(members, going)) void reads.targetHealth(arn);
+    const compared = Promise.all([...new Set(registered.map(({ task }) => serviceKeyOf(task)))].map(going.compare));
     const [health, instances] = await Promise.all([
-      readEach(healthWanted(members), reads.targetHealth),
+      compared.then(() => readEach(healthWanted(members, going), reads.targetHealth)),
       readEach(new Set(members.flatMap(({ registries }) => registries)), reads.instances),
       reads.groups(arns),
       reads.delays(arns),
@@ -81,8 +93,9 @@ export const observe = (stack: Policy, patience: Patience) => {
 
     const targets = new Map(members.map((member) => [member, targetsOf(member, warm, health)]));
     const registrations = new Map(members.map((member) => [member, registrationsOf(member, instances)]));
-    const inGroups = leftIn(targets, (arn) => servingIn(health.get(arn)));
-    const inRegistries = leftIn(registrations, (id) => registeredIn(instances.get(id)));
+    const names = new Set([...warm.interrupted].flatMap(([, { names }]) => names));
+    const inGroups = leftIn(targets, going.standingOf, (arn) => servingIn(health.get(arn), names));
+    const inRegistries = leftIn(registrations, going.standingOf, (id) => registeredIn(instances.get(id), names));
     for (const member of members) {
       const unread = member.places.map((place) => health.get(place.targetGroupArn)).find(isFailed);
       if (member.checked && unread !== undefined) {
@@ -99,13 +112,13 @@ export const observe = (stack: Policy, patience: Patience) => {
             ...target,
             emptied: inGroups.emptied.has(target.targetGroupArn),
             last: inGroups.last.has(target),
+            ...(inGroups.theirs.has(target) && { theirs: true as const }),
           })),
-          unread: member.places
-            .filter(({ targetGroupArn, port }) => port === null && isFailed(health.get(targetGroupArn)))
-            .map(({ targetGroupArn }) => targetGroupArn),
+          unknown: unknownOf(member, warm, health),
           registrations: (registrations.get(member) ?? []).map((entry) => ({
             ...entry,
             last: inRegistries.last.has(entry),
+            ...(inRegistries.theirs.has(entry) && { theirs: true as const }),
           })),
         },
       });
@@ -146,14 +159,21 @@ const serviceGone = (task: EcsTask): Observed<TaskFacts> => ({
   decision: {
     kind: 'skip',
     reason: 'service-gone',
-    why: `The service ${serviceKeyOf(task).replace(' ', '/')} does not exist; where the task is registered is not known.`,
+    why: `The service ${nameOf(task.clusterArn)}/${serviceNameOf(task)} does not exist here; where the task is registered is not known.`,
   },
 });
 
-const memberOf = (watch: Watch, task: EcsTask, service: Service, interrupted: number, stack: Policy): Member => {
+const memberOf = (
+  watch: Watch,
+  task: EcsTask,
+  service: Service,
+  stack: Policy,
+  shown: Reading<EcsTask | undefined> | undefined,
+): Member => {
   const checked = watch.signals.every(({ evidence }) => evidence === undefined);
-  // Where it is registered no longer matters to a task that is gone, but to the check of what was done before.
-  const matters = checked || !isGone(task);
+  // Where it is registered no longer matters to a task that is gone, but to the check of what was done before. In a storm, what is
+  // read for services that have not opted in would be taken from those that have.
+  const matters = (checked || !isGone(task)) && tagsOf(service)[OPT_IN_TAG] === 'true';
   return {
     resource: watch.resource,
     task,
@@ -162,47 +182,103 @@ const memberOf = (watch: Watch, task: EcsTask, service: Service, interrupted: nu
     places: matters ? placesOf(service, task, extraTargetGroups(stack, tagsOf(service))) : [],
     registries: matters ? registriesOf(service, task) : [],
     checked,
-    crowded: isCrowded(interrupted, service.runningCount ?? 0),
+    unseen: shown !== undefined && 'value' in shown && shown.value === undefined,
   };
 };
 
 const isGone = ({ lastStatus }: EcsTask): boolean => GONE.includes(lastStatus);
 
-/** How many of each service's tasks were interrupted lately, this batch included. */
-const interruptedLately = (warm: Warm, told: readonly EcsTask[], now: number): ReadonlyMap<string, number> => {
+/** Who was told of a task first: this invocation, or another (or an earlier one). null: nobody was asked. */
+type Standing = 'first' | 'later' | null;
+
+/**
+ * The tasks that are going: what this process was told within 150 s, and what the ledger tells of others. Two batches may each hold a part
+ * of a service's tasks at the same moment; whoever notes his part last sees all of them, and keeps one.
+ */
+const goingIn = (warm: Warm, told: readonly EcsTask[], note: Note, now: number) => {
+  const byService = Map.groupBy(
+    told.filter((task) => !isGone(task)),
+    serviceKeyOf,
+  );
+  const toldHere = new Set(told.map(({ arn }) => arn));
+  const unanswered = new Set<string>();
+  const notedBefore = new Map<string, ReadonlyMap<string, number>>();
   for (const [arn, { at }] of warm.interrupted) if (now - at > TOO_LATE) warm.interrupted.delete(arn);
-  for (const task of told) warm.interrupted.set(task.arn, { service: serviceKeyOf(task), at: now });
-  const counts = new Map<string, number>();
-  for (const { service } of warm.interrupted.values()) counts.set(service, (counts.get(service) ?? 0) + 1);
-  return counts;
+  for (const task of told) {
+    if (isGone(task)) warm.interrupted.delete(task.arn);
+    else warm.interrupted.set(task.arn, { service: serviceKeyOf(task), at: now, names: namesOf(task) });
+  }
+
+  /** Where the ledger does not answer, what this process knows has to do. */
+  const compare = once(async (service: string): Promise<void> => {
+    const own = byService.get(service) ?? [];
+    const answer = own.length === 0 ? null : await reading(() => note('drain-fargate', service, own.flatMap(namesOf)));
+    if (answer === null) return;
+    if ('error' in answer) return void unanswered.add(service);
+    notedBefore.set(service, answer.value);
+    const ours = new Set(own.flatMap(namesOf));
+    for (const [name, at] of answer.value) {
+      if (now - at > TOO_LATE || ours.has(name)) continue;
+      warm.interrupted.set(`${service} ${name}`, { service, at, names: [name] });
+    }
+  });
+
+  return {
+    compare,
+    shareOf: (service: string): number => (unanswered.has(service) ? 1 / 2 : 3 / 4),
+    countOf: (service: string): number => {
+      const all = [...warm.interrupted.values()].filter((one) => one.service === service).flatMap(({ names }) => names);
+      return new Set(all.filter((name) => !/[.:]/.test(name))).size;
+    },
+    standingOf: (task: EcsTask): Standing => {
+      const before = notedBefore.get(serviceKeyOf(task));
+      if (before === undefined || !toldHere.has(task.arn)) return null;
+      return before.has(taskIdOf(task.arn)) ? 'later' : 'first';
+    },
+  };
 };
 
-/** runningCount runs late, and another instance may have seen as many as this one: half of them is taken for all. */
-const isCrowded = (interrupted: number, runningCount: number): boolean => 2 * interrupted >= runningCount;
+type Going = ReturnType<typeof goingIn>;
+
+const namesOf = (task: EcsTask): string[] => [taskIdOf(task.arn), ...task.ipv4, ...task.ipv6];
+
+/**
+ * Few tasks of the service may be left, or none. runningCount runs late and counts tasks that do not serve: three quarters are taken for
+ * all. Half of them, where the ledger does not tell what other invocations know: another may have seen as many as this one.
+ */
+const isCrowded = (interrupted: number, runningCount: number, share = 3 / 4): boolean =>
+  interrupted >= share * runningCount;
 
 /** Starts reading what a service will call for if it still is what it was. */
 const readAhead = (
   warm: Warm,
   reads: ReturnType<typeof readsOf>,
   told: readonly EcsTask[],
-  interrupted: ReadonlyMap<string, number>,
+  { compare, countOf }: Going,
 ): void => {
   for (const key of new Set(told.filter((task) => !isGone(task)).map(serviceKeyOf))) {
-    const { registries = [], targetGroups = [], runningCount = 0 } = warm.sketches.get(key) ?? {};
-    for (const id of registries) void reads.instances(id);
-    if (isCrowded(interrupted.get(key) ?? 0, runningCount))
-      for (const arn of targetGroups) void reads.targetHealth(arn);
+    const sketch = warm.sketches.get(key);
+    if (sketch === undefined) continue;
+    void compare(key);
+    for (const id of sketch.registries) void reads.instances(id);
+    if (isCrowded(countOf(key), sketch.runningCount))
+      for (const arn of sketch.targetGroups) void reads.targetHealth(arn);
   }
 };
 
-const healthWanted = (members: readonly Member[]): Set<string> =>
+const healthWanted = (members: readonly Member[], { countOf, shareOf }: Going): Set<string> =>
   new Set(
-    members.flatMap(({ places, checked, crowded }) =>
-      places.filter(({ port }) => checked || crowded || port === null).map(({ targetGroupArn }) => targetGroupArn),
-    ),
+    [...Map.groupBy(members, ({ task }) => serviceKeyOf(task))].flatMap(([key, all]) => {
+      const interrupted = countOf(key);
+      return all.flatMap(({ task, service, places, checked, unseen }) => {
+        const crowded = isCrowded(interrupted, runningBeside(service, task), shareOf(key));
+        const wanted = places.filter(({ port }) => checked || unseen || crowded || port === null);
+        return wanted.map(({ targetGroupArn }) => targetGroupArn);
+      });
+    }),
   );
 
-type Found<T> = Omit<T, 'last' | 'emptied'>;
+type Found<T> = Omit<T, 'last' | 'emptied' | 'theirs'>;
 
 /** The task's address in each of its target groups, in the group's own address family. */
 const targetsOf = (
@@ -211,8 +287,7 @@ const targetsOf = (
   health: ReadonlyMap<string, Reading<Health>>,
 ): Found<Target>[] => {
   const all = places.flatMap(({ targetGroupArn, port, by }) => {
-    const family = warm.groups.get(targetGroupArn)?.ipAddressType;
-    const ids = family === 'ipv6' || (family !== 'ipv4' && task.ipv4.length === 0) ? task.ipv6 : task.ipv4;
+    const ids = addressesIn(targetGroupArn, task, warm);
     const answer = health.get(targetGroupArn);
     const listed = answer !== undefined && 'value' in answer ? answer.value : null;
     const of = (id: string, port: number, state: string | null) => ({ targetGroupArn, id, port, by, state });
@@ -230,6 +305,24 @@ const targetsOf = (
   return [...new Map(all.map((target) => [`${target.targetGroupArn} ${nameIn(target)}`, target])).values()];
 };
 
+/** The task's addresses of the target group's family. */
+const addressesIn = (targetGroupArn: string, task: EcsTask, warm: Warm): readonly string[] => {
+  const family = warm.groups.get(targetGroupArn)?.ipAddressType;
+  return family === 'ipv6' || (family !== 'ipv4' && task.ipv4.length === 0) ? task.ipv6 : task.ipv4;
+};
+
+/** Target groups of which neither event nor AWS tells what is registered there: the address, or the port. */
+const unknownOf = (
+  { task, places }: Member,
+  warm: Warm,
+  health: ReadonlyMap<string, Reading<Health>>,
+): readonly string[] => {
+  const isUnknown = ({ targetGroupArn, port, by }: Place): boolean =>
+    !(by === 'ecs' && task.elbStatus === 'DELETED') &&
+    (addressesIn(targetGroupArn, task, warm).length === 0 || (port === null && isFailed(health.get(targetGroupArn))));
+  return [...new Set(places.filter(isUnknown).map(({ targetGroupArn }) => targetGroupArn))];
+};
+
 const stateOf = (health: Health[number]['TargetHealth']): string => health?.State ?? '';
 
 /** ECS registers an instance under the task's id, by custom and not by contract: its address tells as well. */
@@ -243,46 +336,64 @@ const registrationsOf = (
     if (answer === undefined || 'error' in answer) return { serviceId, instanceId: id, state: null };
     const byId = answer.value.find(({ Id }) => Id === id);
     const byAddress = answer.value.find(
-      ({ Attributes }) =>
-        task.ipv4.includes(Attributes?.AWS_INSTANCE_IPV4 ?? '') ||
-        task.ipv6.includes(Attributes?.AWS_INSTANCE_IPV6 ?? ''),
+      ({ Attributes = {} }) =>
+        (task.ipv4.includes(Attributes.AWS_INSTANCE_IPV4 ?? '') ||
+          task.ipv6.includes(Attributes.AWS_INSTANCE_IPV6 ?? '')) &&
+        (Attributes.ECS_SERVICE_NAME ?? serviceNameOf(task)) === serviceNameOf(task) &&
+        (Attributes.ECS_CLUSTER_NAME ?? nameOf(task.clusterArn)) === nameOf(task.clusterArn),
     );
     const instanceId = (byId ?? byAddress)?.Id;
     return { serviceId, instanceId: instanceId ?? id, state: instanceId === undefined ? 'unused' : 'registered' };
   });
 
-const servingIn = (answer: Reading<Health> | undefined): string[] | null =>
+/** What serves in a group and belongs to no task that is `going`. */
+const servingIn = (answer: Reading<Health> | undefined, going: ReadonlySet<string>): string[] | null =>
   answer === undefined || 'error' in answer
     ? null
     : answer.value
-        .filter(({ TargetHealth }) => SERVING.includes(stateOf(TargetHealth)))
+        .filter(({ Target, TargetHealth }) => SERVING.includes(stateOf(TargetHealth)) && !going.has(Target?.Id ?? ''))
         .map(({ Target }) => `${Target?.Id}:${Target?.Port}`);
 
-const registeredIn = (answer: Reading<Instances> | undefined): string[] | null =>
-  answer === undefined || 'error' in answer ? null : answer.value.map(({ Id }) => Id ?? '');
+/** As `servingIn`. An instance is listed until Cloud Map has carried out its deregistration, which takes a while. */
+const registeredIn = (answer: Reading<Instances> | undefined, going: ReadonlySet<string>): string[] | null =>
+  answer === undefined || 'error' in answer
+    ? null
+    : answer.value
+        .filter(({ Id = '', Attributes = {} }) => {
+          const names = [Id, Attributes.AWS_INSTANCE_IPV4 ?? '', Attributes.AWS_INSTANCE_IPV6 ?? ''];
+          return !names.some((name) => going.has(name));
+        })
+        .map(({ Id }) => Id ?? '');
 
 /**
- * The target groups, or registries, in which all that serves is being interrupted, and of each the one entry that may stay:
- * the best that is not stopping yet. None where something else serves, or where that was not read.
+ * The target groups, or registries, in which all that serves is being interrupted, and of each the entry that may stay: the best that is
+ * not stopping yet, of those that this invocation was the first to be told of. Where others were told of all of them before, it is
+ * `theirs` to say which one stays, and none goes here. None stays where something else serves, or where that was not read.
  */
 const leftIn = <T extends Found<Target> | Found<Registration>>(
   entries: ReadonlyMap<Member, readonly T[]>,
+  standingOf: (task: EcsTask) => Standing,
   serving: (placeId: string) => readonly string[] | null,
-): { readonly emptied: ReadonlySet<string>; readonly last: ReadonlySet<T> } => {
+): { readonly emptied: ReadonlySet<string>; readonly last: ReadonlySet<T>; readonly theirs: ReadonlySet<T> } => {
   const all = [...entries].flatMap(([{ task }, own]) => own.map((entry) => ({ entry, task })));
   const emptied = new Set<string>();
   const last = new Set<T>();
-  for (const [place, going] of Map.groupBy(all, ({ entry }) => placeOf(entry))) {
-    const names = new Set(going.map(({ entry }) => nameIn(entry)));
+  const theirs = new Set<T>();
+  for (const [place, leaving] of Map.groupBy(all, ({ entry }) => placeOf(entry))) {
+    const names = new Set(leaving.map(({ entry }) => nameIn(entry)));
     const staying = serving(place)?.filter((name) => !names.has(name));
     if (staying === undefined || staying.length > 0) continue;
     emptied.add(place);
-    const [best] = going
+    const candidates = leaving
       .filter(({ entry, task }) => mayStay(entry.state) && task.lastStatus !== 'STOPPING' && !isGone(task))
       .sort((a, b) => rank(a.entry) - rank(b.entry) || (nameIn(a.entry) < nameIn(b.entry) ? -1 : 1));
+    const [first] = candidates.filter(({ task }) => standingOf(task) === 'first');
+    const [checked] = candidates.filter(({ task }) => standingOf(task) === null);
+    const best = first ?? checked;
     if (best !== undefined) last.add(best.entry);
+    else for (const { entry } of candidates) theirs.add(entry);
   }
-  return { emptied, last };
+  return { emptied, last, theirs };
 };
 
 const placeOf = (entry: Found<Target> | Found<Registration>): string =>

@@ -53,7 +53,11 @@ export const providersOf = (service: Service, task: EcsTask): string[] | null =>
   return [...new Set(used.flatMap(({ capacityProvider }) => capacityProvider ?? []))];
 };
 
-type Source = Pick<Service, 'loadBalancers' | 'serviceRegistries' | 'capacityProviderStrategy'>;
+/** How many tasks run beside this one behind the same load balancers: of the smallest of its task sets, else of the service. */
+export const runningBeside = (service: Service, task: EcsTask): number =>
+  Math.min(...sourcesOf(service, task).map(({ runningCount = service.runningCount ?? 0 }) => runningCount));
+
+type Source = Pick<Service, 'loadBalancers' | 'serviceRegistries' | 'capacityProviderStrategy' | 'runningCount'>;
 
 /** EXTERNAL and CODE_DEPLOY services keep all this on their task sets; the service shows the primary one's, or nothing. */
 const sourcesOf = (service: Service, { startedBy }: EcsTask): readonly Source[] => {

@@ -16,7 +16,7 @@ import {
   targetGroupsPerCall,
 } from '../../shared/aws/elbv2.ts';
 import { listInstances } from '../../shared/aws/servicediscovery.ts';
-import { type EcsTask, serviceNameOf, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
+import { clusterArnOf, type EcsTask, serviceNameOf, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { chunksOf, once, reading } from '../../shared/reads.ts';
@@ -28,6 +28,7 @@ const READ_FOR = 20 * SECOND;
 const ADVISORY_AT_MOST = 20;
 /** The load balancers' Describe calls: 40 at once and 10 a second, of an account and Region, for two instances of the function. */
 const DESCRIBE_BUCKET = { burst: 20, perSecond: 5 };
+const GROUP_IS_GONE = ['TargetGroupNotFound', 'TargetGroupNotFoundException'];
 /** A deregistration delay may be changed; it is asked for again after this long. */
 const DELAY_LIVES = 10 * 60 * SECOND;
 
@@ -52,8 +53,11 @@ export interface Warm {
   readonly delays: Map<string, { readonly seconds: number; readonly at: number }>;
   readonly definitions: Map<string, TaskDefinition>;
   readonly sketches: Map<string, Sketch>;
-  /** Tasks that events told of lately, by ARN. */
-  readonly interrupted: Map<string, { readonly service: string; readonly at: number }>;
+  /** Tasks that events told of lately and that are not gone yet, by ARN; with their id and addresses. */
+  readonly interrupted: Map<
+    string,
+    { readonly service: string; readonly at: number; readonly names: readonly string[] }
+  >;
 }
 
 export const cold = (patience: Patience): Warm => ({
@@ -65,10 +69,8 @@ export const cold = (patience: Patience): Warm => ({
   interrupted: new Map(),
 });
 
-/** The service a task belongs to, by cluster and name. */
-export const serviceKeyOf = (task: EcsTask): string => `${clusterOf(task.arn)} ${serviceNameOf(task) ?? ''}`;
-
-const clusterOf = (taskArn: string): string => taskArn.split('/')[1] ?? '';
+/** The service a task belongs to, by the cluster's ARN and its own name. */
+export const serviceKeyOf = (task: EcsTask): string => `${clusterArnOf(task.arn)} ${serviceNameOf(task) ?? ''}`;
 
 /**
  * The reads of one batch. What is asked for twice is read once, and what fails fails alone: every answer is a reading, none throws.
@@ -94,7 +96,12 @@ export const readsOf = (warm: Warm, patience: Patience) => {
     await Promise.all(
       chunks.map(async ({ cluster, some }) => {
         const names = some.map((key) => key.slice(cluster.length + 1));
-        const found = await reading(() => ask(() => describe(cluster, names)));
+        const found = await reading(() =>
+          ask(() => describe(cluster, names)).catch((error: unknown) => {
+            if (isErrorNamed(error, 'ClusterNotFoundException')) return new Map<string, T>();
+            throw error;
+          }),
+        );
         for (const [i, key] of some.entries()) {
           answers.set(key, 'error' in found ? found : { value: found.value.get(names[i] ?? '') });
         }
@@ -105,7 +112,7 @@ export const readsOf = (warm: Warm, patience: Patience) => {
 
   /** By ARN. undefined: ECS does not show the task, or not yet. */
   const tasks = async (arns: readonly string[]): Promise<ReadonlyMap<string, Reading<EcsTask | undefined>>> => {
-    const keyOf = (arn: string) => `${clusterOf(arn)} ${taskIdOf(arn)}`;
+    const keyOf = (arn: string) => `${clusterArnOf(arn)} ${taskIdOf(arn)}`;
     const answers = await chunked(new Set(arns.map(keyOf)), tasksPerCall, async (cluster, ids) => {
       const shown = (await describeTasks(cluster, ids)).map(taskFromApi);
       return new Map(shown.map((task) => [taskIdOf(task.arn), task]));
@@ -120,7 +127,15 @@ export const readsOf = (warm: Warm, patience: Patience) => {
       return new Map(found.map((service) => [service.serviceName ?? '', service]));
     });
 
-  const targetHealth = once((arn: string) => reading(() => askBalancers(() => describeTargetHealth(arn))));
+  /** A group that does not exist has no targets. */
+  const targetHealth = once((arn: string) =>
+    reading(() =>
+      askBalancers(() => describeTargetHealth(arn)).catch((error: unknown): Health => {
+        if (isErrorNamed(error, ...GROUP_IS_GONE)) return [];
+        throw error;
+      }),
+    ),
+  );
   const instances = once((serviceId: string) => reading(() => ask(() => listInstances(serviceId))));
 
   /** Family and protocol. Of a group that does not exist, or cannot be read, nothing is known. */
@@ -129,8 +144,7 @@ export const readsOf = (warm: Warm, patience: Patience) => {
     const describe = async (some: readonly string[]): Promise<TargetGroup[]> => {
       const found = await reading(() => askBalancers(() => describeTargetGroups(some)));
       if ('value' in found) return found.value;
-      const oneIsMissing = isErrorNamed(found.error, 'TargetGroupNotFoundException', 'TargetGroupNotFound');
-      if (some.length === 1 || !oneIsMissing) return [];
+      if (some.length === 1 || !isErrorNamed(found.error, ...GROUP_IS_GONE)) return [];
       return (await Promise.all(some.map((arn) => describe([arn])))).flat();
     };
     const found = await Promise.all(chunksOf(unknown, targetGroupsPerCall).map(describe));

@@ -1,3 +1,4 @@
+import { clusterArnOf } from '../../shared/ecs-task.ts';
 import type { HistoryRecord } from '../../shared/ledger/types.ts';
 import type { Subject } from '../../shared/swarm.ts';
 import type { TaskFacts } from './facts.ts';
@@ -12,8 +13,6 @@ export const subjectOf = (record: HistoryRecord): Subject | null => {
   const facts = record.facts as unknown as TaskFacts | null;
   const codes = facts === null ? [] : findings(facts).map(({ code }) => code);
   const key = [record.dryRun ? 'dry-run' : record.decision, record.reason, ...codes].join(' ');
-  return { about: facts?.service.arn || clusterOf(record.resource), key };
+  // Without facts the task is all there is, and its cluster the smallest thing people know.
+  return { about: facts?.service.arn || clusterArnOf(record.resource), key };
 };
-
-/** Without facts the task is all there is, and its cluster the smallest thing people know. */
-const clusterOf = (taskArn: string): string => taskArn.replace(/:task\/([^/]+)\/.*$/, ':cluster/$1');

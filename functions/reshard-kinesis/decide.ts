@@ -1,6 +1,6 @@
 import type { Act, Call, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
 import { type Recent, recent, shardsRequired, shardsWorth } from './demand.ts';
-import type { Memory, QueuedStep, Shard, ShardLoad, StreamSituation } from './facts.ts';
+import type { Demand, Memory, QueuedStep, Shard, ShardLoad, StreamSituation } from './facts.ts';
 import type { Policy } from './policy.ts';
 import { adjacent, coldPairs, hottestAfter, midpoint, oneSidedSplits } from './shards.ts';
 import { API_MAX_SHARDS, band, grown, shrunk } from './sizing.ts';
@@ -32,11 +32,15 @@ export const SCALE_IN_COOL_DOWN = HOUR;
 const DAILY_CALLS = { budget: 'UpdateShardCount', limit: 10, windowMs: 24 * HOUR + 5 * MINUTE };
 export const RESERVED_CALLS = 3;
 /** One daily cycle, less the hour that CloudWatch and the schedule may cut off. */
-const DAY_SPAN_HOURS = 23;
+export const DAY_SPAN_HOURS = 23;
 /** A stream that is silent at night still shows half of the day's hours. */
 const DAY_HOURS_SEEN = 12;
 /** At and above this the stream clips demand: what is really needed is unknown. */
 const SATURATED = 0.95;
+/** What was queued is decided anew after this long: the load it was decided on is another by then. */
+const QUEUE_LIVES = HOUR;
+/** A lag longer than this is a backlog, which is read faster than it was written. */
+const BACKLOG = MINUTE;
 /** One-sided splits in a row after which a hot key is the only explanation left. */
 const HOT_KEY_SPLITS = 2;
 /** Most splits or merges of one decision: AWS makes them one at a time, about 30 s each. More hot shards are helped sooner by a uniform step. */
@@ -78,7 +82,7 @@ export const decide = (facts: StreamSituation, policy: Policy, now: number): Dec
 
 const look = (facts: StreamSituation, policy: Policy, now: number): View => {
   const memory = pruned(facts.ledger.remembered, facts.shards);
-  const seen = asDemanded(recent(facts, memory.activeSince, now), policy);
+  const seen = asDemanded(recent(facts, memory.activeSince, now));
   const n = facts.shards.length;
   const { up, down } = band(policy.targetUtilization);
   const loads = facts.shardLoads ?? {};
@@ -101,17 +105,31 @@ const look = (facts: StreamSituation, policy: Policy, now: number): View => {
 };
 
 /** What consumers read while they catch up with a backlog is not what they will ask for; new shards would not hold the backlog. */
-const asDemanded = (seen: Recent, policy: Policy): Recent =>
-  seen.demand !== null && seen.catchingUp && behind(seen, policy)
-    ? { ...seen, demand: { ...seen.demand, egressBytesPerSecond: 0 } }
+const asDemanded = (seen: Recent): Recent =>
+  seen.demand !== null && seen.catchingUp && (seen.iteratorAge ?? 0) > BACKLOG
+    ? { ...seen, demand: written(seen.demand), accepted: seen.accepted && written(seen.accepted) }
     : seen;
+
+const written = (demand: Demand): Demand => ({ ...demand, egressBytesPerSecond: 0 });
 
 /** A shard that rejects records at `target` or less has bursts inside the minute: no split mends them, and a merge may leave a shard that full. */
 const isHot = (load: ShardLoad | undefined, up: number, target: number): boolean =>
   load !== undefined && (load.now > up || (load.throttled > 0 && load.now > target));
 
+/** An alarm asks: now, or it found the stream UPDATING and has only been deferred since. */
+const alarmed = ({ facts }: View): boolean => facts.trigger === 'alarm' || facts.ledger.incident?.steps === 0;
 const throttled = ({ recent }: View): boolean => recent.throttledRecords > 0;
-const overloaded = ({ utilization, up }: View): boolean => utilization !== null && utilization > up;
+
+/**
+ * What a full shard rejects is sent, and counted, again and again. A stream that accepts less than the band's lower edge is not full:
+ * without shard-level metrics to tell more, its rejections are a few shards' or a burst's.
+ */
+const overloaded = (view: View): boolean =>
+  view.utilization !== null &&
+  view.utilization > view.up &&
+  (view.facts.shardLoads !== null || accepted(view) >= view.down);
+
+const accepted = ({ recent, n }: View): number => (recent.accepted === null ? 0 : shardsWorth(recent.accepted) / n);
 
 // --- May this stream be touched now? ---
 
@@ -146,13 +164,16 @@ const unknownState = (field: string, value: string): Escalate =>
     'Look at the stream in the console; it is left alone until Reflex knows this value.',
   );
 
-const notProvisioned: Rule = ({ facts }) => {
+const notProvisioned: Rule = (view) => {
+  const { facts } = view;
   if (facts.mode === 'PROVISIONED') return undefined;
   if (facts.mode !== 'ON_DEMAND') {
     return unknownState('StreamMode', facts.mode);
   }
   const why = 'The stream is in on-demand mode: AWS resizes it, up to twice the peak of the last 30 days.';
-  if (facts.trigger !== 'alarm') return skip('on-demand', why);
+  if (!alarmed(view)) return skip('on-demand', why);
+  const lag = consumersLag(view);
+  if (lag !== undefined) return lag;
   return escalate(
     'on-demand',
     why,
@@ -166,13 +187,19 @@ const notProvisioned: Rule = ({ facts }) => {
 const settled: Rule = (view) => {
   const { memory, now, n } = view;
   if (memory.settling === undefined) return undefined;
-  const { settling, ...rest } = memory;
+  const { settling, shrunkFrom, ...rest } = memory;
   const begins = settling.since + BEGINS_WITHIN;
   if (settling.to !== null && settling.to !== n && now < begins) {
     return defer('stream-updating', begins, `The reshard ${settling.from} -> ${settling.to} does not show yet.`);
   }
-  const next = { ...rest, activeSince: now };
-  const step = nextQueued({ ...view, memory: next });
+  const asAsked = settling.to === n;
+  const next: Memory = {
+    ...rest,
+    activeSince: now,
+    ...(asAsked && n > settling.from && { grown: true }),
+    ...(asAsked && shrunkFrom !== undefined && { shrunkFrom }),
+  };
+  const step = now - settling.since <= QUEUE_LIVES ? nextQueued({ ...view, memory: next }) : undefined;
   if (step !== undefined) return step;
   const fullMinute = Math.ceil(now / MINUTE) * MINUTE + MINUTE;
   return defer(
@@ -195,7 +222,7 @@ const throttledUnseen: Rule = (view) => {
   const { recent, n } = view;
   if (recent.demand !== null || !throttled(view)) return undefined;
   const why = `${records(recent.throttledRecords)} rejected and none seen accepted; demand is unknown.`;
-  return grow(view, 'throttled-unseen', 2 * n, why, false);
+  return grow(view, 'throttled-unseen', 2 * n, why);
 };
 
 /** A uniform step comes before single splits, which it would undo. */
@@ -203,7 +230,7 @@ const belowMinimum: Rule = (view) => {
   const { n, policy } = view;
   if (n >= policy.minShards || overloaded(view)) return undefined;
   const why = `${shards(n)} open, reflex:min-shards is ${policy.minShards}.`;
-  return grow(view, 'below-min-shards', policy.minShards, why, false);
+  return grow(view, 'below-min-shards', policy.minShards, why, { atMost: policy.minShards });
 };
 
 /** Few hot shards among cold ones: splitting just them costs one shard each and no call of the daily ten. */
@@ -225,8 +252,11 @@ const splitHot: Rule = (view) => {
       'Spread the key over several partition keys (a suffix), or aggregate its records; splitting the shard again would not help.',
     );
   }
-  const atCap = cap(view, n + 1);
-  if (atCap !== undefined) return atCap;
+  if (capped(view)) {
+    const more = splittable.length;
+    const need = `Hot: ${shown}. To split ${more === 1 ? 'it' : 'them'} takes ${some(more, 'more shard')}`;
+    return atLimit(view, n + more, need);
+  }
   return split(view, first, {
     reason: 'split-hot-shards',
     why: `${hot.length} of ${shards(n)} ${hot.length === 1 ? 'is' : 'are'} hot (${shown}) and the others are not. Splitting ${first.id}${others.length > 0 ? `, then ${others.length} more, one after the other` : ''}.`,
@@ -265,9 +295,9 @@ const growUniformly: Rule = (view) => {
         'scale-up',
         Math.max(required, 2 * n),
         `${load(view)}; at least ${count(required)} would carry it at ${target}.`,
-        true,
+        { unknownNeed: true },
       )
-    : grow(view, 'scale-up', required, `${load(view)}; ${count(required)} would carry it at ${target}.`, false);
+    : grow(view, 'scale-up', required, `${load(view)}; ${count(required)} would carry it at ${target}.`);
 };
 
 /** Too many hot shards to split them singly: the stream carries no more than its hottest shard lets it. */
@@ -275,16 +305,22 @@ const growHot: Rule = (view) => {
   const { hot, n, recent, policy } = view;
   if (recent.demand === null || hot.length === 0) return undefined;
   const required = Math.max(n + 1, shardsRequired(recent.demand, policy.targetUtilization));
-  return grow(view, 'scale-up', required, `${load(view)}, and ${hot.length} of them hot (${hotShards(view)}).`, false);
+  return grow(view, 'scale-up', required, `${load(view)}, and ${hot.length} of them hot (${hotShards(view)}).`);
 };
 
 const throttledWithRoom: Rule = (view) => {
-  const { facts, utilization } = view;
+  const { facts, utilization, up, n, memory } = view;
   if (!throttled(view) || utilization === null) return undefined;
+  const { shrunkFrom = 0 } = memory;
+  if (facts.shardLoads === null && n < shrunkFrom) {
+    const why = `${load(view)}; with ${shards(shrunkFrom)}, before Reflex shrank it, none was.`;
+    return grow(view, 'scale-up', shrunkFrom, why, { atMost: shrunkFrom, keep: { shrunkFrom } });
+  }
+  const taken = utilization > up ? `, though what is accepted is only ${percent(accepted(view))} of them` : '';
   return facts.shardLoads === null
     ? escalate(
         'skew-or-burst',
-        `${load(view)}: there is room, so either few shards are hot or the burst is shorter than a minute. No shard-level metrics to tell.`,
+        `${load(view)}${taken}: there is room, so either few shards are hot or the burst is shorter than a minute. No shard-level metrics to tell.`,
         `aws kinesis enable-enhanced-monitoring --stream-name ${facts.name} --shard-level-metrics IncomingBytes IncomingRecords WriteProvisionedThroughputExceeded`,
       )
     : escalate(
@@ -294,21 +330,31 @@ const throttledWithRoom: Rule = (view) => {
       );
 };
 
+interface Growth {
+  /** What is needed shows only when the step is in service. */
+  readonly unknownNeed?: boolean;
+  /** More is only taken for load. */
+  readonly atMost?: number;
+  /** Remembered beside the step. */
+  readonly keep?: Memory;
+}
+
 /** A uniform step upwards, as far as AWS, the account and the tags allow; a person is told where they allow none. */
 const grow = (
   view: View,
   reason: Act['reason'],
   required: number,
   why: string,
-  unknownNeed: boolean,
+  { unknownNeed = false, atMost = Infinity, keep = {} }: Growth = {},
 ): Act<KinesisCall> | Escalate => {
   const { n, policy, facts } = view;
-  const bounds = { min: policy.minShards, max: policy.maxShards, free: facts.freeShards };
   const wanted = Math.max(required, policy.minShards);
-  // Below the minimum, more than the minimum is only taken for load.
-  const limit = reason === 'below-min-shards' ? { ...bounds, max: Math.min(policy.maxShards, wanted) } : bounds;
-  const target = grown(n, wanted, limit);
-  if (target === n) return atLimit(view, n + 1, wanted);
+  const max = Math.min(policy.maxShards, atMost);
+  const target = grown(n, wanted, { min: policy.minShards, max, free: facts.freeShards });
+  if (target === n) {
+    const need = `${load(view)}; ${count(wanted)} are needed`;
+    return atLimit(view, wanted, need, `a uniform reshard of ${count(n)} needs at least ${count(n)} while it runs`);
+  }
   const rest =
     wanted <= target
       ? ''
@@ -322,24 +368,20 @@ const grow = (
     calls: [updateShardCount(view, target)],
     spends: [{ ...DAILY_CALLS, keep: 0 }],
     coolDownMs: MINUTE,
-    planned: view.memory.more === true,
-    remember: { ...settlingTo(view, target), ...((wanted > target || unknownNeed) && { more: true }) },
+    planned: view.memory.more === true || (view.memory.grown === true && overloaded(view)),
+    remember: { ...settlingTo(view, target), ...keep, ...((wanted > target || unknownNeed) && { more: true }) },
   };
 };
 
-/** Where not even one more shard is allowed: by the tag or AWS, or by the account. */
-const cap = (view: View, wanted: number): Escalate | undefined => {
-  const { policy, facts, n } = view;
-  if (wanted > policy.maxShards || (facts.freeShards ?? Infinity) < wanted - n) return atLimit(view, wanted, wanted);
-  return undefined;
-};
+/** Not even one more shard is allowed: by the tag or AWS, or by the account. */
+const capped = ({ policy, facts, n }: View): boolean => n >= policy.maxShards || facts.freeShards === 0;
 
-const atLimit = (view: View, wanted: number, required: number): Escalate => {
+const atLimit = (view: View, required: number, need: string, uniform?: string): Escalate => {
   const { policy, facts, n } = view;
-  if (wanted > policy.maxShards) {
+  if (n >= policy.maxShards) {
     return escalate(
       'at-max-shards',
-      `${load(view)}; ${count(required)} are needed, but ${count(n)} are open and reflex:max-shards is ${policy.maxShards}.`,
+      `${need}, but ${count(n)} are open and reflex:max-shards is ${policy.maxShards}.`,
       policy.maxShards < API_MAX_SHARDS
         ? `aws kinesis add-tags-to-stream --stream-name ${facts.name} --tags '{"reflex:max-shards":"${Math.min(required, API_MAX_SHARDS)}"}'`
         : `UpdateShardCount goes no further than ${count(API_MAX_SHARDS)} shards: spread the load over a second stream, or switch to on-demand mode.`,
@@ -347,7 +389,7 @@ const atLimit = (view: View, wanted: number, required: number): Escalate => {
   }
   return escalate(
     'account-shard-limit',
-    `${load(view)}; ${count(required)} are needed, but the account has ${some(facts.freeShards ?? 0, 'free shard')}; a uniform reshard of ${count(n)} needs at least ${count(n)} while it runs.`,
+    `${need}, but the account has ${some(facts.freeShards ?? 0, 'free shard')}${uniform === undefined ? '' : `; ${uniform}`}.`,
     'Request a higher shards-per-Region quota for Kinesis Data Streams, or delete shards that are not used.',
   );
 };
@@ -355,8 +397,8 @@ const atLimit = (view: View, wanted: number, required: number): Escalate => {
 // --- It carries its writes. Is all well, then? ---
 
 const consumersLag: Rule = (view) => {
-  const { facts, recent, policy } = view;
-  if (facts.trigger !== 'alarm' || !behind(recent, policy)) return undefined;
+  const { recent, policy } = view;
+  if (!alarmed(view) || !behind(recent, policy)) return undefined;
   return escalate(
     'consumer-lag',
     `Consumers are ${duration(recent.iteratorAge ?? 0)} behind${recent.catchingUp ? ' and catching up' : ''} (limit ${duration(policy.maxIteratorAge * SECOND)}). ${load(view)}: more shards do not mend that.`,
@@ -381,15 +423,19 @@ const metricsMissing: Rule = ({ facts, recent, memory, now }) => {
 };
 
 /** Keeps the consumers' reserved concurrency in step with the shards, where the tag asks for it. */
-const keepConsumersInStep: Rule = ({ facts, policy, n }) => {
+const keepConsumersInStep: Rule = (view) => {
+  const { facts, policy, n } = view;
   const { consumers } = facts;
   if (policy.consumerConcurrency === null || consumers === null) return undefined;
   const wanted = policy.consumerConcurrency * n;
   // What is freed comes first, or a later increase would find too little left.
   const changes = consumers
-    .filter(({ reservedConcurrency }) => reservedConcurrency !== wanted)
+    .filter(({ reservedConcurrency, shared }) => reservedConcurrency !== wanted && shared !== true)
     .sort((a, b) => (b.reservedConcurrency ?? 0) - (a.reservedConcurrency ?? 0));
   if (changes.length === 0) return undefined;
+  // A step downwards changes their number anyway, and must not wait for what a person has to put right here.
+  const fewer = facts.ledger.incident === null ? scaleIn(view) : undefined;
+  if (fewer?.kind === 'act') return fewer;
   const names = changes.map(({ functionName }) => functionName).join(', ');
   const added = changes.reduce((total, { reservedConcurrency }) => total + wanted - (reservedConcurrency ?? 0), 0);
   const left = facts.unreservedConcurrency === null ? null : facts.unreservedConcurrency - added;
@@ -430,7 +476,8 @@ const closeIncident: Rule = (view) => {
 
 const consumersReport = ({ facts, n }: View): string => {
   if (facts.consumers === null || facts.consumers.length === 0) return '';
-  const each = facts.consumers.map(({ functionName, parallelizationFactor, reservedConcurrency }) => {
+  const each = facts.consumers.map(({ functionName, parallelizationFactor, reservedConcurrency, shared }) => {
+    if (shared === true) return `${functionName} (reads other sources, too: its concurrency is left alone)`;
     const concurrent = n * parallelizationFactor;
     if (reservedConcurrency === null) return `${functionName} (unreserved, up to ${concurrent} at once)`;
     const short = reservedConcurrency < concurrent ? `, fewer than the ${concurrent} it could use` : '';
@@ -459,6 +506,12 @@ const scaleIn: Rule = (view) => {
     return skip(
       'throttled-lately',
       `${seen}, but with ${records(day.throttledRecords)} rejected: bursts need the room.`,
+    );
+  }
+  if (facts.shardLoads === null && n === memory.shrunkFrom) {
+    return skip(
+      'skew-unseen',
+      `${seen}, but when it was shrunk from as many, records were rejected with room left. Without shard-level metrics it stays as it is.`,
     );
   }
 
@@ -498,7 +551,7 @@ const scaleIn: Rule = (view) => {
     calls: [updateShardCount(view, target)],
     spends: [{ ...DAILY_CALLS, keep: RESERVED_CALLS }],
     coolDownMs: SCALE_IN_COOL_DOWN,
-    remember: settlingTo(view, target),
+    remember: { ...settlingTo(view, target), shrunkFrom: n },
   };
 };
 
@@ -518,13 +571,15 @@ const dayLoad = (load: ShardLoad | undefined): number => Math.max(load?.day ?? 0
 
 const merge = (view: View, want: number, seen: string): Act<KinesisCall> | Skip => {
   const { facts, policy, memory } = view;
-  const loads = facts.shardLoads;
-  if (loads === null || facts.shards.some(({ id }) => (loads[id]?.day ?? null) === null)) {
+  const loads = facts.shardLoads ?? {};
+  const isKnown = ({ id }: Shard) => (loads[id]?.day ?? null) !== null;
+  const most = Math.min(want, STEPS_AT_MOST);
+  const coldest = (shard: Shard) => (isKnown(shard) ? dayLoad(loads[shard.id]) : Infinity);
+  const pairs = coldPairs(facts.shards, coldest, policy.targetUtilization, most);
+  const [first, ...others] = pairs;
+  if (first === undefined && !facts.shards.every(isKnown)) {
     return skip('skew-unseen', `${seen}, but its shards are loaded unevenly and not each one's last 24 h are known.`);
   }
-  const most = Math.min(want, STEPS_AT_MOST);
-  const pairs = coldPairs(facts.shards, ({ id }) => dayLoad(loads[id]), policy.targetUtilization, most);
-  const [first, ...others] = pairs;
   if (first === undefined) {
     return skip(
       'no-mergeable-pair',
@@ -583,7 +638,7 @@ const nextQueued = (view: View): Act<KinesisCall> | undefined => {
 
 const stillHot = (view: View, id: string): Shard | undefined => {
   const shard = view.hot.find((hot) => hot.id === id);
-  return shard !== undefined && midpoint(shard) !== null && cap(view, view.n + 1) === undefined ? shard : undefined;
+  return shard !== undefined && midpoint(shard) !== null && !capped(view) ? shard : undefined;
 };
 
 const stillCold = (view: View, ids: readonly [string, string]): [Shard, Shard] | undefined => {
@@ -667,7 +722,7 @@ const updateShardCount = ({ facts }: View, target: number): KinesisCall => ({
 });
 
 const settlingTo = ({ memory, n, now }: View, to: number): Memory => {
-  const { activeSince: _old, more: _before, ...rest } = withoutQueue(memory);
+  const { activeSince: _old, more: _before, grown: _reached, shrunkFrom: _other, ...rest } = withoutQueue(memory);
   return { ...rest, settling: { from: n, to, since: now } };
 };
 

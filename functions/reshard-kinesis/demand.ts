@@ -63,6 +63,8 @@ export const dayOfDemand = (metrics: StreamMetrics): DayOfDemand | null => {
 export interface Recent {
   /** null: no Incoming data point; nothing can be sized by it. */
   readonly demand: Demand | null;
+  /** Of the demand what was not rejected. */
+  readonly accepted: Demand | null;
   readonly throttledRecords: number;
   /** Highest iterator age, ms; null: no consumer seen. */
   readonly iteratorAge: number | null;
@@ -89,6 +91,7 @@ export const recent = (
   const window = mapSeries(fresh, (series) => series.filter(([at]) => at > newest - WINDOW_MS));
   return {
     demand: peakDemand(window),
+    accepted: peakDemand({ ...window, throttled: [] }),
     throttledRecords: sum(window.throttled),
     iteratorAge: fresh.iteratorAge.length > 0 ? highest(fresh.iteratorAge) : null,
     catchingUp: (fresh.iteratorAge.at(-1)?.[1] ?? 0) < (fresh.iteratorAge[0]?.[1] ?? 0),

@@ -52,6 +52,8 @@ export interface Consumer {
   readonly parallelizationFactor: number;
   /** null: unreserved. */
   readonly reservedConcurrency: number | null;
+  /** It reads something else as well: the shards of this stream do not say what it needs. Absent: it does not, or nobody asked. */
+  readonly shared?: true;
 }
 
 export interface StreamFacts extends CommonFacts {
@@ -89,6 +91,10 @@ export type Memory = {
   readonly queue?: readonly QueuedStep[];
   /** The last step was known not to be enough: acting again is going on, not having failed. */
   readonly more?: boolean;
+  /** The last step upwards is in service as it was sized: if that is too little, the load has grown since. */
+  readonly grown?: boolean;
+  /** Open shards before the last scale-in, until the stream grows for its load. */
+  readonly shrunkFrom?: number;
   /** Shard we split -> how many one-sided splits in a row led to it. */
   readonly splits?: Readonly<Record<string, number>>;
 };

@@ -9,6 +9,9 @@ import { hear } from './hear.ts';
 import { observe } from './observe.ts';
 import { type Policy, stackPolicy, streamPolicy } from './policy.ts';
 
+/** The consumers of a stream are of its type, and a stack gives them its tags: `...:stream/orders/consumer/billing:1`. */
+const isStream = (arn: string): boolean => /:stream\/[^/]+$/.test(arn);
+
 /**
  * Resizes Kinesis data streams: CloudWatch alarm, schedule -> UpdateShardCount, SplitShard, MergeShards.
  * `pause`: waits that many ms; between the streams of a large batch.
@@ -24,7 +27,8 @@ export const reshardKinesis = (
     name: 'reshard-kinesis',
     onGuardError: 'stop',
     hear,
-    sweep: async () => (await resourcesTagged('kinesis:stream', OPT_IN_TAG, 'true')).map(({ arn }) => arn),
+    sweep: async () =>
+      (await resourcesTagged('kinesis:stream', OPT_IN_TAG, 'true')).map(({ arn }) => arn).filter(isStream),
     observe: observe(stack, clock, pause),
     policy: (tags) => streamPolicy(stack, tags),
     decide,

@@ -1,11 +1,16 @@
 import { isErrorNamed } from '../../shared/aws/client.ts';
 import { getMetricData, type MetricQuery, type Points } from '../../shared/aws/cloudwatch.ts';
 import { describeStreamSummary, freeShards, listShards, listTagsForStream } from '../../shared/aws/kinesis.ts';
-import { listEventSourceConsumers, reservedConcurrency, unreservedConcurrency } from '../../shared/aws/lambda.ts';
+import {
+  hasOtherSources,
+  listEventSourceConsumers,
+  reservedConcurrency,
+  unreservedConcurrency,
+} from '../../shared/aws/lambda.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import { tagOf } from '../../shared/settings.ts';
 import { nameOf } from '../../shared/words.ts';
-import { SCALE_IN_COOL_DOWN } from './decide.ts';
+import { DAY_SPAN_HOURS, SCALE_IN_COOL_DOWN } from './decide.ts';
 import { dayOfDemand, peakDemand, recent, shardsWorth } from './demand.ts';
 import type { Consumer, Shard, ShardLoad, StreamFacts, StreamMetrics } from './facts.ts';
 import { type Policy, settings } from './policy.ts';
@@ -69,8 +74,10 @@ const observeOne = async (
     const underused = demand !== null && shardsWorth(demand) / open.length < band(policy.targetUtilization).down;
     const judgesScaleIn = (trigger === 'alarm' || trigger === 'tick') && underused;
     const shardLevel = summary.EnhancedMonitoring?.flatMap(({ ShardLevelMetrics }) => ShardLevelMetrics ?? []) ?? [];
+    // A shard may be full by either.
     const hasShardLevel =
-      shardLevel.includes('ALL') || shardLevel.includes('IncomingBytes') || shardLevel.includes('IncomingRecords');
+      shardLevel.includes('ALL') ||
+      ['IncomingBytes', 'IncomingRecords'].every((name) => shardLevel.some((on) => on === name));
     const withConsumers = trigger === 'tick' ? policy.consumerConcurrency !== null : trigger !== 'alarm';
 
     const [loads, dayMetrics, relisted, consumers] = await Promise.all([
@@ -178,13 +185,16 @@ const readMetrics = async (
 const SHARD_METRICS = ['IncomingBytes', 'IncomingRecords', 'WriteProvisionedThroughputExceeded'] as const;
 const RECENT = 5 * MINUTE;
 
-/** Load of each open shard as a share of its limits: peak of the last minutes and, for scale-in, of the day in five-minute means. */
+/**
+ * Load of each open shard as a share of its limits: peak of the last minutes and, for scale-in, of the day in five-minute means.
+ * null: no shard shows anything.
+ */
 const shardLoads = async (
   streamName: string,
   shards: readonly Shard[],
   now: number,
   withDay: boolean,
-): Promise<Record<string, ShardLoad>> => {
+): Promise<Record<string, ShardLoad> | null> => {
   const queries = shards.flatMap(({ id }) =>
     SHARD_METRICS.map(
       (name): MetricQuery => ({
@@ -199,6 +209,8 @@ const shardLoads = async (
     getMetricData(queries, { start: now - RECENT - MINUTE, end: now + MINUTE, periodSeconds: 60 }),
     withDay ? getMetricData(queries, { start: now - DAY, end: now + MINUTE, periodSeconds: 300 }) : null,
   ]);
+  // Just switched on, or late: that is not the same as idle.
+  if (newest.every((series) => series.length === 0)) return null;
   return Object.fromEntries(
     shards.map(({ id }, i) => {
       const [, , throttled = []] = newest.slice(3 * i);
@@ -207,11 +219,19 @@ const shardLoads = async (
         {
           now: shardLoad(newest.slice(3 * i, 3 * i + 3), 60) ?? 0,
           throttled: throttled.reduce((total, [, value]) => total + value, 0),
-          day: day === null ? null : shardLoad(day.slice(3 * i, 3 * i + 3), 300),
+          day: day === null ? null : wholeDayLoad(day.slice(3 * i, 3 * i + 3)),
         },
       ];
     }),
   );
+};
+
+/** null for a shard that opened within the day, or has no data from its beginning: how hot it gets is not known yet. */
+const wholeDayLoad = (series: readonly Points[]): number | null => {
+  const times = series.slice(0, 2).flatMap((points) => points.map(([at]) => at));
+  return times.length > 0 && Math.max(...times) - Math.min(...times) >= DAY_SPAN_HOURS * HOUR
+    ? shardLoad(series, 300)
+    : null;
 };
 
 const shardLoad = (
@@ -236,7 +256,13 @@ const readConsumers = async (
       policy.consumerConcurrency === null ? null : unreservedConcurrency(),
     ]);
     const consumers = await Promise.all(
-      mapped.map(async (consumer) => ({ ...consumer, reserved: await reservedConcurrency(consumer.functionName) })),
+      mapped.map(async (consumer) => {
+        const [reserved, shared] = await Promise.all([
+          reservedConcurrency(consumer.functionName),
+          policy.consumerConcurrency !== null && hasOtherSources(consumer.functionName, arn),
+        ]);
+        return { ...consumer, reserved, ...(shared && { shared }) };
+      }),
     );
     return {
       consumers: consumers.flatMap(({ reserved, ...consumer }) =>

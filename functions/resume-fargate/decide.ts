@@ -85,6 +85,11 @@ const verified: Rule = ({ facts, now, attempt }) => {
 
 // --- Is it ours to run again? ---
 
+const ofService: Rule = ({ facts }) =>
+  facts.ofService
+    ? skip('task-of-a-service', 'The task belongs to a service, whose scheduler runs another in its place.')
+    : undefined;
+
 const stoppedOtherwise: Rule = ({ facts: { task } }) =>
   isSpotInterruption(task)
     ? undefined
@@ -101,6 +106,19 @@ const notWanted: Rule = ({ policy, facts, memory }) =>
         ...skip('resume-not-wanted', 'reflex:resume is not true, or true on the definition and false on the task.'),
         remember: { ...memory, tags: facts.taskTags },
       };
+
+/** AWS Batch tags what it runs. Its tags are gone when the task has stopped, so they are remembered. */
+const runByBatch: Rule = ({ facts, memory }) =>
+  Object.keys(facts.taskTags).some((key) => key.startsWith('aws:batch:'))
+    ? {
+        ...escalate(
+          'run-by-batch',
+          'AWS Batch ran the task for a job; run again by Reflex it would run twice, and be unknown to the job.',
+          'Take reflex:resume off; let the retry strategy of the job retry on the status reason "Your Spot Task was interrupted."',
+        ),
+        remember: { ...memory, tags: facts.taskTags },
+      }
+    : undefined;
 
 const alreadyRan: Rule = ({ told, memory }) =>
   told && memory.ran === true ? skip('duplicate', 'The task was run again already.') : undefined;
@@ -212,8 +230,10 @@ const run = ({ facts, policy, attempt, refused, memory }: View): Decision<RunCal
 /** First match wins: from "did it help?" and "is it ours?" to "may it be run again?". */
 const rules: readonly Rule[] = [
   verified,
+  ofService,
   stoppedOtherwise,
   notWanted,
+  runByBatch,
   alreadyRan,
   stillStopping,
   limit,

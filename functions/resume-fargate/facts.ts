@@ -31,6 +31,8 @@ export interface TaskFacts extends CommonFacts {
   readonly overrides: TaskOverride;
   readonly platformVersion: string | null;
   readonly enableExecuteCommand: boolean;
+  /** It belongs to a service, as either event or DescribeTasks says. */
+  readonly ofService: boolean;
   /** EBS volumes are configured at launch, and no API tells how they were. */
   readonly volumes: boolean;
   readonly family: string;

@@ -7,7 +7,7 @@ import {
   listTasksStartedBy,
   tasksPerCall,
 } from '../../shared/aws/ecs.ts';
-import { type EcsTask, later, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
+import { clusterArnOf, type EcsTask, later, serviceNameOf, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
@@ -51,7 +51,7 @@ export const observe = (patience: Patience) => {
       describe: typeof describeTasks,
     ): Promise<ReadonlyMap<string, Reading<Task>>> => {
       const found = new Map<string, Reading<Task>>();
-      const chunks = [...Map.groupBy(arns, clusterOf)].flatMap(([cluster, all]) =>
+      const chunks = [...Map.groupBy(arns, clusterArnOf)].flatMap(([cluster, all]) =>
         chunksOf(all, tasksPerCall).map((some) => ({ cluster, some })),
       );
       await Promise.all(
@@ -199,6 +199,7 @@ const factsOf = ({
     overrides: raw.overrides ?? {},
     platformVersion: raw.platformVersion ?? null,
     enableExecuteCommand: raw.enableExecuteCommand ?? false,
+    ofService: [task.group, raw.group ?? null].some((group) => serviceNameOf({ group }) !== null) || isService(raw),
     volumes:
       (raw.attachments ?? []).some(({ type }) => type === 'AmazonElasticBlockStorage') ||
       (definition.volumes ?? []).some(({ configuredAtLaunch }) => configuredAtLaunch === true),
@@ -211,6 +212,9 @@ const factsOf = ({
     successors,
   };
 };
+
+/** Whoever ran a task may name its group; only a service's scheduler is called so. */
+const isService = ({ startedBy }: Task): boolean => startedBy?.startsWith('ecs-svc/') === true;
 
 const lineage = ({ taskArn = '', overrides = {} }: Task): { readonly attempt: number; readonly root: string } => {
   const { attempt, root } = resumedBefore(overrides);
@@ -228,5 +232,3 @@ const detailOf = ({ attachments = [] }: Task, wanted: string): string[] =>
   attachments
     .flatMap(({ details = [] }) => details)
     .flatMap(({ name, value }) => (name === wanted && value !== undefined ? [value] : []));
-
-const clusterOf = (taskArn: string): string => taskArn.split('/')[1] ?? '';

@@ -35,9 +35,10 @@ export const resumedBefore = ({
 };
 
 /**
- * The overrides a task was run with, and the resume variables in every one of these containers. Nothing else is touched: a
- * variable of the same name is replaced where it stands, new ones follow. null: they do not fit, even without the
- * variables that a worker can do without.
+ * The overrides a task was run with, and the resume variables in every one of these containers, which are those of its definition. Nothing
+ * else is touched: a variable of the same name is replaced where it stands, new ones follow. ECS also shows entries for containers that
+ * AWS has added to the task, and refuses them in RunTask: they are left out. null: the overrides do not fit, even without the variables
+ * that a worker can do without.
  */
 export const withResume = (
   overrides: TaskOverride,
@@ -62,15 +63,15 @@ const withVariables = (
   variables: readonly KeyValuePair[],
 ): TaskOverride => {
   const { containerOverrides = [] } = overrides;
-  const named = new Set(containerOverrides.map(({ name }) => name));
+  const kept = containerOverrides.filter(({ name = '' }) => containers.includes(name));
+  const named = new Set(kept.map(({ name }) => name));
   const missing: readonly ContainerOverride[] = containers.filter((name) => !named.has(name)).map((name) => ({ name }));
   return {
     ...overrides,
-    containerOverrides: [...containerOverrides, ...missing].map((container) =>
-      containers.includes(container.name ?? '')
-        ? { ...container, environment: merged(container.environment ?? [], variables) }
-        : container,
-    ),
+    containerOverrides: [...kept, ...missing].map((container) => ({
+      ...container,
+      environment: merged(container.environment ?? [], variables),
+    })),
   };
 };
 

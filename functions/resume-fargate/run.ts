@@ -59,7 +59,10 @@ export const runCall = (
 
 const isManaged = (key: string): boolean => key.startsWith('aws:ecs:');
 
-/** The task's own; `aws:` is AWS's. The opt-in always: what Reflex runs carries it, and the permission to run asks for it. */
+/**
+ * The task's own; `aws:` is AWS's. The opt-in always: what Reflex runs carries it, and the permission to run asks for it. Where there is no
+ * room for all, Reflex's marks go first, and then the last of the task's own.
+ */
 const tagsFor = ({ taskTags, root }: TaskFacts, attempt: number): Tag[] => {
   const tags = {
     'reflex:enabled': 'true',
@@ -68,5 +71,7 @@ const tagsFor = ({ taskTags, root }: TaskFacts, attempt: number): Tag[] => {
   const marks = { [ROOT_TAG]: root, [ATTEMPT_TAG]: String(attempt) };
   const all = { ...tags, ...marks };
   const fitting = Object.keys(all).length <= TAGS_AT_MOST ? all : tags;
-  return Object.entries(fitting).map(([key, value]) => ({ key, value }));
+  return Object.entries(fitting)
+    .slice(0, TAGS_AT_MOST)
+    .map(([key, value]) => ({ key, value }));
 };

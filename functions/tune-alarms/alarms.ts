@@ -47,6 +47,9 @@ const LASTING = { EvaluationPeriods: 3, DatapointsToAlarm: 2 };
 /** A rejected record is harm done already; docs/benchmarks.md measures the resharding policy with this alarm. */
 const AT_ONCE = { EvaluationPeriods: 1, DatapointsToAlarm: 1 };
 
+/** A consumer that stops reading publishes no lag, and has it all the same. */
+const STILL = { TreatMissingData: 'ignore' };
+
 /** An on-demand stream has no utilisation: AWS owns its shards. */
 const streamAlarms = ({ name, mode, openShards }: StreamSubject, policy: Policy): AlarmSettings[] => {
   const Dimensions = [{ Name: 'StreamName', Value: name }];
@@ -84,7 +87,7 @@ const streamAlarms = ({ name, mode, openShards }: StreamSubject, policy: Policy)
     MetricName: string,
     Statistic: 'Sum' | 'Maximum',
     Threshold: number,
-    minutes = LASTING,
+    more: Partial<AlarmSettings> = {},
   ) => ({
     AlarmName: streamAlarm(policy.alarmPrefix, name, kind),
     AlarmDescription: `${what} of stream ${name}. ${KEPT}`,
@@ -95,7 +98,8 @@ const streamAlarms = ({ name, mode, openShards }: StreamSubject, policy: Policy)
     Period: 60,
     Threshold,
     TreatMissingData: 'notBreaching',
-    ...minutes,
+    ...LASTING,
+    ...more,
     ...above(),
   });
   return [
@@ -107,6 +111,7 @@ const streamAlarms = ({ name, mode, openShards }: StreamSubject, policy: Policy)
       'GetRecords.IteratorAgeMilliseconds',
       'Maximum',
       policy.maxIteratorAge * 1_000,
+      STILL,
     ),
   ];
 };

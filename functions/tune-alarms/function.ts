@@ -39,5 +39,6 @@ const sweep = async (): Promise<string[]> => {
     resourcesTagged('cloudwatch:alarm', ALARM_OF_TAG),
   ]);
   const watched = alarms.flatMap(({ tags }) => tags[ALARM_OF_TAG] ?? []);
-  return [...new Set([...[...streams, ...groups].map(({ arn }) => arn), ...watched.filter(isWatched)])];
+  // A consumer is of its stream's type, and a stack gives it its tags.
+  return [...new Set([...[...streams, ...groups].map(({ arn }) => arn), ...watched])].filter(isWatched);
 };

@@ -45,8 +45,15 @@ export interface Table {
   put(item: Item): Promise<void>;
   /** Stores the item where the stored version is `expected` (0: where there is none) and says whether it did. */
   putIfVersion(item: Item, expected: number): Promise<boolean>;
-  /** Sets these marks and the expiry, leaves all else; creates the item where there is none. At most 100 marks an UpdateItem. */
-  mark(key: ItemKey, marks: Readonly<Record<string, number>>, expiresAt: number): Promise<void>;
+  /**
+   * Sets these marks and the expiry, leaves all else; creates the item where there is none. One UpdateItem for every 100 marks, in parallel.
+   * Answers with the marks that were there before: of two writers who mark at once, one finds the other's.
+   */
+  mark(
+    key: ItemKey,
+    marks: Readonly<Record<string, number>>,
+    expiresAt: number,
+  ): Promise<Readonly<Record<string, number>>>;
   /** The items of one partition by sort key, newest (highest) first. */
   query(pk: string, options?: { readonly prefix?: string; readonly limit?: number }): Promise<Found[]>;
   /** The items with this `attention`. An index lags by a moment: read an item again before changing it. */
@@ -117,8 +124,8 @@ export function dynamoTable(
     },
 
     async mark(key, marks, expiresAt) {
-      for (const chunk of chunks(Object.entries(marks), marksPerUpdate)) {
-        await client.send(
+      const update = async (chunk: readonly [string, number][]): Promise<[string, number][]> => {
+        const { Attributes: old = {} } = await client.send(
           new UpdateItemCommand({
             TableName: tableName,
             Key: toKey(key),
@@ -131,9 +138,15 @@ export function dynamoTable(
               ':expiresAt': { N: String(expiresAt) },
               ...Object.fromEntries(chunk.map(([, value], i) => [`:m${i}`, { N: String(value) }])),
             },
+            ReturnValues: 'ALL_OLD',
           }),
         );
-      }
+        // What another piece of the same marks has just set was not there before.
+        const own = new Set(chunk.map(([name]) => name));
+        return Object.entries(toFound(old).marks).filter(([name]) => own.has(name) || !Object.hasOwn(marks, name));
+      };
+      const before = await Promise.all(chunks(Object.entries(marks), marksPerUpdate).map(update));
+      return Object.fromEntries(before.flat());
     },
 
     query(pk, { prefix, limit } = {}) {

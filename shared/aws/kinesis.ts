@@ -83,7 +83,10 @@ export const listTagsForStream = async (streamArn: string): Promise<Record<strin
  */
 export const freeShards = async (): Promise<number> => {
   const { ShardLimit, OpenShardCount } = await kinesis().send(new DescribeLimitsCommand({}));
-  return Math.max(0, (ShardLimit ?? 0) - (OpenShardCount ?? 0));
+  if (ShardLimit === undefined || OpenShardCount === undefined) {
+    throw new Error('DescribeLimits answered without ShardLimit or OpenShardCount');
+  }
+  return Math.max(0, ShardLimit - OpenShardCount);
 };
 
 /**

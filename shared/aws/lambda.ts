@@ -43,6 +43,28 @@ export const listEventSourceConsumers = async (eventSourceArn: string): Promise<
 };
 
 /**
+ * Whether enabled mappings feed a function from another event source, too.
+ * @iam lambda:ListEventSourceMappings
+ */
+export const hasOtherSources = async (functionName: string, eventSourceArn: string): Promise<boolean> => {
+  let marker: string | undefined;
+  do {
+    const page = await client(LambdaClient).send(
+      new ListEventSourceMappingsCommand({
+        FunctionName: functionName,
+        ...(marker !== undefined && { Marker: marker }),
+      }),
+    );
+    const others = (page.EventSourceMappings ?? []).filter(
+      ({ EventSourceArn, State }) => EventSourceArn !== eventSourceArn && !IDLE.includes(State ?? ''),
+    );
+    if (others.length > 0) return true;
+    marker = page.NextMarker;
+  } while (marker !== undefined);
+  return false;
+};
+
+/**
  * Reserved concurrency of a function; null: unreserved, undefined: the function is gone (its mappings may outlive it).
  * @iam lambda:GetFunctionConcurrency
  */

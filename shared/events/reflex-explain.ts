@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Message } from './envelope.ts';
 import type { Parsed } from './event.ts';
-import { type Fields, object, read } from './fields.ts';
+import { type Fields, fieldsOf, object, read } from './fields.ts';
 
 const explain = object({
   detail: object({
@@ -9,6 +9,12 @@ const explain = object({
     as: v.optional(v.picklist(['alarm', 'tick'], 'alarm or tick'), 'alarm'),
   }),
 });
+
+/** Whether an operator asks, well or badly: nobody but the asker is to hear of it. */
+export const isQuestion = (body: unknown): boolean => {
+  const { source, 'detail-type': detailType } = fieldsOf(body);
+  return source === 'reflex' && detailType === 'Explain';
+};
 
 /**
  * An operator's `{"source": "reflex", "detail-type": "Explain"}`: what would be done now? Only a direct invocation gets its answer,

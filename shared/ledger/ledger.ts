@@ -10,6 +10,7 @@ import type { HistoryRecord, LedgerView, Mode, ModeSetting, ResourceKey, Resourc
  *   <fn>#<resource>   record#<recordId>       HistoryRecord    after 90 days
  *   mode              * or <fn>               ModeSetting      never
  *   pulse             <fn>#<hour of epoch>    marks: resource  2 hours after its last mark
+ *   <fn>@<about>      <hour of epoch>         marks: name      2 hours after its last mark
  */
 export interface Ledger {
   /** Everything the ledger-backed guards need: one BatchGetItem round trip, whatever the number of resources. */
@@ -39,6 +40,11 @@ export interface Ledger {
   getModes(): Promise<ModeSetting[]>;
   /** Notes that the function acted on these resources now. */
   beat(fn: string, resources: readonly string[]): Promise<void>;
+  /**
+   * Notes these names of something, with the time, and tells what was noted before: of two invocations that note at once, one finds the
+   * other's. What is older than an hour may be missing.
+   */
+  note(fn: string, about: string, names: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
 /** Other writers won every race for one resource's state. */
@@ -145,6 +151,13 @@ export function ledger({ table, clock }: { readonly table: Table; readonly clock
       const now = clock();
       const marks = Object.fromEntries(resources.map((resource) => [resource, now]));
       await table.mark(pulseKey(fn, now), marks, seconds(now + 2 * hourMs));
+    },
+
+    async note(fn, about, names) {
+      const now = clock();
+      const key = { pk: `${fn}@${about}`, sk: String(Math.floor(now / hourMs)) };
+      const marks = Object.fromEntries(names.map((name) => [name, now]));
+      return new Map(Object.entries(await table.mark(key, marks, seconds(now + 2 * hourMs))));
     },
   };
 }

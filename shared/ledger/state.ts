@@ -28,11 +28,14 @@ const dayMs = 86_400_000;
 /** How long an occurrence is remembered, ms. SQS keeps a message at most 14 days, so an older one cannot come again. */
 export const seenMs = 15 * dayMs;
 
-/** Most occurrences remembered. A DynamoDB item holds 400 KB; an alarm's ARN with a timestamp takes up to 400 bytes. */
+/** Most occurrences remembered, beside those of one batch. A DynamoDB item holds 400 KB; an alarm's ARN with a timestamp takes up to 400 bytes. */
 export const seenMax = 500;
 
 /** How long a sent notification is remembered, ms. */
 export const notifiedMs = 2 * dayMs;
+
+/** Makes one memory of what is stored and of what would be. */
+export type Join = (theirs: JsonObject, ours: JsonObject) => JsonObject;
 
 export type Changed = { readonly state: ResourceState };
 export type Refused<R = Refusal> = { readonly refusal: R };
@@ -116,20 +119,25 @@ export function orphanOf({ lease, intent }: ResourceState, now: number): Intent 
 }
 
 /**
- * Removes this orphan, whose record the caller has written. Its calls may have been made, so what it wanted remembered is. The incident
- * stays open and expects a new check at once; the caller's event serves as that check. `superseded` where the orphan is gone or another took its place.
+ * Removes this orphan, whose record the caller has written. Its calls may have been made, so what it wanted remembered is, joined with what
+ * others have remembered since where there is a way to. The incident stays open and expects a new check at once; the caller's event serves
+ * as that check. `superseded` where the orphan is gone or another took its place.
  */
 export function abandonIntent(
   state: ResourceState,
   orphan: Intent,
   now: number,
+  join?: Join,
 ): Changed | Refused<{ readonly reason: 'superseded' }> {
   const { lease, intent, incident, ...rest } = state;
   if (orphanOf(state, now)?.recordId !== orphan.recordId || incident === undefined) {
     return { refusal: { reason: 'superseded' } };
   }
   const expecting = { ...rest, incident: awaiting(incident, 'intent-unresolved', now) };
-  return { state: orphan.remember === undefined ? expecting : remember(expecting, orphan.remember) };
+  const { remember: ours } = orphan;
+  const { remembered: theirs } = state;
+  if (ours === undefined) return { state: expecting };
+  return { state: remember(expecting, join === undefined || theirs === undefined ? ours : join(theirs, ours)) };
 }
 
 /** Looks again later: opens the incident where none is open, marks the occurrences, and expects the next check at `until`. */
@@ -223,7 +231,7 @@ export function wasSeen({ seen }: ResourceState, key: string, now: number): bool
 
 function markSeen(seen: ResourceState['seen'], occurrences: readonly string[], now: number): ResourceState['seen'] {
   const kept = Object.entries(seen).filter(([key, at]) => now - at <= seenMs && !occurrences.includes(key));
-  const newest = kept.sort(([, a], [, b]) => b - a).slice(0, seenMax - occurrences.length);
+  const newest = kept.sort(([, a], [, b]) => b - a).slice(0, Math.max(0, seenMax - occurrences.length));
   return Object.fromEntries([...newest, ...occurrences.map((key) => [key, now] as const)]);
 }
 

@@ -4,7 +4,7 @@ import { hold, release } from '../../shared/ledger/state.ts';
 import type { Result } from '../../shared/remediation.ts';
 import { alarmEvent, at, followUp, sqsBatch, streamArn, tick } from '../support/event-builders.ts';
 import { type Instance, instance, mend, thing, workshop } from '../support/fake-function.ts';
-import { inboxBodies, nextDueAt, pump, storedRecords, storedState } from '../support/fake-runtime.ts';
+import { inboxBodies, invoke, nextDueAt, pump, put, storedRecords, storedState } from '../support/fake-runtime.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -460,7 +460,7 @@ describe('trouble that does not end', () => {
     expect(storedState(one.world, orders)).not.toHaveProperty('hold');
   });
 
-  it('is held after a thousand checks, whatever a function plans or defers to', async () => {
+  it('is held after a thousand acts or checks, whatever a function plans or defers to', async () => {
     const planning = instance({
       shop: workshop({ [orders]: thing(10_000) }),
       decide: (situation) => ({ ...mend(situation), planned: true }),
@@ -475,11 +475,24 @@ describe('trouble that does not end', () => {
       expect(one.world.inbox).toEqual([]);
       expect(one.world.told.at(-1)?.record).toMatchObject({
         reason: 'not-converging',
-        why: expect.stringMatching(/^1000 checks did not end the incident/),
+        why: expect.stringMatching(/^1000 (acts|checks) did not end the (trouble|incident)/),
       });
     }
     expect(planning.shop.acts).toHaveLength(1_000);
   });
+});
+
+it('a dry run that waits for more than a day tells a person, and holds nothing', async () => {
+  const waits = (_: unknown, __: unknown, now: number) =>
+    ({ kind: 'defer', reason: 'measuring', until: now + hour, why: 'Not yet.' }) as const;
+  const one = instance({ decide: waits });
+  await onAlarm(one);
+  await settle(instance({ world: one.world, shop: one.shop, stackMode: 'dry-run', decide: waits }));
+
+  expect(reasonsTold(one)).toEqual(['not-converging']);
+  expect(one.world.told.at(-1)?.record).not.toHaveProperty('held');
+  expect(storedState(one.world, orders)).not.toHaveProperty('hold');
+  expect(incidentOf(one)).toBeUndefined();
 });
 
 describe('a function that asks for a hold', () => {
@@ -499,6 +512,15 @@ describe('a function that asks for a hold', () => {
     expect(outcomes).toMatchObject([{ decision: 'skip', reason: 'held' }]);
     expect(one.shop.acts).toEqual([]);
     expect(reasonsTold(one)).toEqual(['observe-failed', 'held']);
+  });
+
+  it('has it held where a call came to that', async () => {
+    const one = instance({ act: ({ act }) => ({ actions: act.calls, problem: gaveUp }) });
+
+    await onAlarm(one);
+
+    expect(storedState(one.world, orders)?.hold).toMatchObject({ reason: 'Five tries failed.', by: 'reflex' });
+    expect(one.world.told.at(-1)?.record).toMatchObject({ held: true });
   });
 
   it('holds nothing in a dry run', async () => {
@@ -579,6 +601,49 @@ describe('people are told', () => {
     }
 
     expect(one.world.told).toHaveLength(3);
+  });
+
+  it('of what takes them twice rather than never, where an invocation ends in between', async () => {
+    const finds = { decide: () => ({ kind: 'escalate', reason: 'hot-key', why: 'Look.' }) as const };
+    const crashing = instance({ ...finds, trouble: (port) => (port === 'notify' ? 'crash' : 'none') });
+    put(crashing.world, alarmEvent());
+    await pump(crashing.world, (payload) => invoke(crashing.runtime, crashing.handler, payload));
+    await settle(instance({ ...finds, world: crashing.world }));
+
+    expect(reasonsTold(crashing)).toEqual(['hot-key']);
+    expect(crashing.world.inbox).toEqual([]);
+  });
+
+  it('of a finding once a day, also where it ended an incident', async () => {
+    let trouble = true;
+    const one = instance({
+      decide: (situation) =>
+        trouble ? mend(situation) : { kind: 'escalate', reason: 'hot-key', why: 'Look.', finding: 'key 7' },
+    });
+    await onAlarm(one);
+    trouble = false;
+    await settle(one);
+    await one.handler(alarmEvent({ name: 'other' }));
+
+    expect(reasonsTold(one)).toEqual(['scale-up', 'hot-key']);
+  });
+
+  it('of a dry run for a storm of occurrences, in an item that does not grow with it', async () => {
+    const one = instance({ stackMode: 'dry-run' });
+
+    await one.handler(sqsBatch(...Array.from({ length: 500 }, (_, n) => alarmEvent({ at: at + n }))));
+
+    expect(JSON.stringify(storedState(one.world, orders)).length).toBeLessThan(1_000);
+  });
+
+  it('of ten causes, and how many more there are', async () => {
+    const one = instance();
+
+    await one.handler(sqsBatch(...Array.from({ length: 15 }, (_, n) => alarmEvent({ name: `alarm-${n}` }))));
+
+    expect(one.world.told.at(-1)?.record.cause).toMatch(
+      /^alarm alarm-0 is ALARM; .*; alarm alarm-9 is ALARM; and 5 more$/,
+    );
   });
 
   it('nothing of what they need not know: waiting, duplicates, resources that are well', async () => {
@@ -684,7 +749,7 @@ describe('the history record', () => {
         mode: 'on',
         dryRun: false,
         actions: [{ call: 'Mend', params: { Resource: orders, Password: '***' } }],
-        facts: { asOf: at, arn: orders, tags: { 'reflex:enabled': 'true' }, trouble: 1 },
+        facts: { asOf: at, arn: orders, tags: { 'reflex:enabled': 'true' }, trouble: 1, told: [] },
       },
     ]);
     expect(one.world.told.map(({ record }) => record)).toEqual(storedRecords(one.world));

@@ -134,6 +134,31 @@ it('a function may ask for a shorter lease, and only that time keeps others away
   expect(later.outcomes).toMatchObject([{ decision: 'act', reason: 'scale-up' }]);
 });
 
+it('an act that outlives its lease changes nothing of the one that came after, and leaves its own result', async () => {
+  const shop = workshop({ [orders]: thing(9) });
+  const after = instance({ shop, leaseMs: 40_000 });
+  const slow = instance({
+    world: after.world,
+    shop,
+    leaseMs: 40_000,
+    act: async ({ act }) => {
+      after.world.now += 40_000;
+      await after.handler(sqsBatch(alarmEvent({ name: 'other' })));
+      return { actions: act.calls };
+    },
+  });
+  await slow.handler(sqsBatch(alarmEvent()));
+
+  expect(storedRecords(after.world).map(({ reason, unresolved }) => [reason, unresolved])).toEqual([
+    ['scale-up', undefined],
+    ['scale-up', undefined],
+  ]);
+  expect(after.world.told.map(({ record }) => record.reason)).toEqual(['intent-unresolved', 'scale-up', 'scale-up']);
+  expect(storedState(after.world, orders)).toMatchObject({ fence: 2, incident: { steps: 2, failedVerifications: 1 } });
+  expect(storedState(after.world, orders)).not.toHaveProperty('lease');
+  expect(after.world.inbox).toHaveLength(1);
+});
+
 describe('an invocation that ends between acting and recording', () => {
   const crashed = async () => {
     const one = instance({

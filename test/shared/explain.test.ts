@@ -89,9 +89,12 @@ describe('an operator who asks', () => {
     ['no ARN', { resource: 'orders' }, 'detail.resource'],
     ['another trigger', { resource: orders, as: 'recovery' }, 'detail.as'],
   ])('is told of %s', async (_, detail, field) => {
-    const { failures } = await instance().handler(explain(detail));
+    const { handler, world } = instance();
+
+    const { failures } = await handler(explain(detail));
 
     expect(failures).toMatchObject([{ error: expect.stringContaining(field) }]);
+    expect(world.inbox).toEqual([]);
   });
 
   it('must ask directly: a queue has nobody to answer', async () => {

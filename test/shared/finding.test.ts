@@ -5,10 +5,10 @@ import { tick } from '../support/event-builders.ts';
 import { fakeFunction, workshop } from '../support/fake-function.ts';
 import { fakeRuntime, storedRecords } from '../support/fake-runtime.ts';
 
-/** The same decision at two schedules of one day. */
-const twice = async (decision: Decision<never>) => {
+/** Two schedules of one day. */
+const twice = async (decision: (now: number) => Decision<never>) => {
   const runtime = fakeRuntime();
-  const fn = fakeFunction(runtime, workshop(), { decide: () => decision });
+  const fn = fakeFunction(runtime, workshop(), { decide: (_, __, now) => decision(now) });
   const handler = remediation(fn, runtime);
   await handler(tick());
   runtime.world.now += 60_000;
@@ -18,14 +18,20 @@ const twice = async (decision: Decision<never>) => {
 const well = { kind: 'skip', reason: 'resolved', why: 'It is well.' } as const;
 const ill = { kind: 'escalate', reason: 'site-failing', why: 'It is ill.' } as const;
 
-describe('news on the schedule', () => {
-  it('is recorded and told each time, whatever was told of the same reason today', async () => {
-    expect(await twice({ ...well, news: true })).toEqual({ told: 2, recorded: 2 });
-    expect(await twice({ ...ill, news: true })).toEqual({ told: 2, recorded: 2 });
+describe('a finding on the schedule', () => {
+  it.each([
+    ['nothing to do', well],
+    ['an escalation', ill],
+  ])('is recorded, and told whatever was told of the same reason today: %s', async (_, decision) => {
+    expect(await twice((now) => ({ ...decision, finding: `since ${now}` }))).toEqual({ told: 2, recorded: 2 });
   });
 
-  it('is what says so: otherwise nothing to do leaves no trace, and a finding is told once a day', async () => {
-    expect(await twice(well)).toEqual({ told: 0, recorded: 0 });
-    expect(await twice(ill)).toEqual({ told: 1, recorded: 2 });
+  it('that comes again is told once a day', async () => {
+    expect(await twice(() => ({ ...ill, finding: 'the same' }))).toEqual({ told: 1, recorded: 2 });
+  });
+
+  it('is what says so: otherwise nothing to do leaves no trace, and a reason is told once a day', async () => {
+    expect(await twice(() => well)).toEqual({ told: 0, recorded: 0 });
+    expect(await twice(() => ill)).toEqual({ told: 1, recorded: 2 });
   });
 });

@@ -2,17 +2,22 @@ import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../shared/decision.ts';
 import { remediation } from '../../shared/remediation.ts';
 import { alarmEvent, streamArn } from '../support/event-builders.ts';
-import { fakeFunction, type MendCall, workshop } from '../support/fake-function.ts';
+import { fakeFunction, type MendCall, mend, type ThingSituation, thing, workshop } from '../support/fake-function.ts';
 import { fakeRuntime, nextDueAt, pump, put, storedState } from '../support/fake-runtime.ts';
 
 const HOUR = 3_600_000;
 const FIVE_MINUTES = 300_000;
 
 /** A function that decides the same at every look, for so long. */
-const forHours = async (hours: number, decision: (now: number) => Decision<MendCall>, limit = 20_000) => {
+const forHours = async (
+  hours: number,
+  decision: (now: number, situation: ThingSituation) => Decision<MendCall>,
+  limit = 20_000,
+) => {
   const runtime = fakeRuntime();
   const { world } = runtime;
-  const fn = fakeFunction(runtime, workshop(), { decide: (_, __, now) => decision(now) });
+  const shop = workshop({ [streamArn()]: thing(10_000) });
+  const fn = fakeFunction(runtime, shop, { decide: (situation, _, now) => decision(now, situation) });
   const handle = remediation(fn, runtime);
   const until = world.now + hours * HOUR;
   put(world, alarmEvent());
@@ -22,7 +27,7 @@ const forHours = async (hours: number, decision: (now: number) => Decision<MendC
     world.now = Math.max(world.now, next);
     await pump(world, handle);
   }
-  return { world, state: storedState(world, streamArn()) };
+  return { world, state: storedState(world, streamArn()), acts: shop.acts.length };
 };
 
 const waiting = (lasting: boolean) => (now: number) =>
@@ -45,14 +50,43 @@ describe('a wait that may last', () => {
   });
 });
 
-describe('what an act has remembered first', () => {
+describe('acts beside a wait that may last', () => {
+  const mends = (situation: ThingSituation, planned: boolean): Decision<MendCall> => {
+    const decision = mend(situation);
+    return decision.kind === 'act' ? { ...decision, planned } : decision;
+  };
+
+  it('are made after any number of looks', async () => {
+    let looks = 0;
+    const { state, acts } = await forHours(
+      95,
+      (now, situation) => (++looks > 1_050 ? mends(situation, true) : waiting(true)(now)),
+      1_055,
+    );
+
+    expect(acts).toBeGreaterThan(0);
+    expect(state).not.toHaveProperty('hold');
+  });
+
+  it('that do not help are counted all the same', async () => {
+    let looks = 0;
+    const { state, acts } = await forHours(95, (now, situation) =>
+      ++looks % 2 === 0 ? mends(situation, false) : waiting(true)(now),
+    );
+
+    expect(acts).toBe(3);
+    expect(state).toHaveProperty('hold');
+  });
+});
+
+describe('what an act remembers', () => {
   const acting = (now: number): Decision<MendCall> => ({
     kind: 'act',
     reason: 'scale-up',
     why: 'It is broken.',
     calls: [{ call: 'Mend', params: { Resource: streamArn(), Password: 'secret' } }],
     coolDownMs: 0,
-    rememberFirst: { as: 'it was', at: now },
+    remember: { as: 'it was', at: now },
   });
 
   const seenByTheCall = async (act: () => void) => {
@@ -61,7 +95,7 @@ describe('what an act has remembered first', () => {
     const fn = fakeFunction(runtime, workshop(), {
       decide: (_, __, now) => acting(now),
       act: ({ act: { calls } }) => {
-        seen = storedState(runtime.world, streamArn())?.remembered;
+        seen = storedState(runtime.world, streamArn())?.intent?.remember;
         act();
         return { actions: calls };
       },
@@ -70,7 +104,7 @@ describe('what an act has remembered first', () => {
     return { seen, after: storedState(runtime.world, streamArn())?.remembered, at: runtime.world.now };
   };
 
-  it('is in the ledger when the call is made, and after it', async () => {
+  it('is in the ledger with its intent when the call is made, and stands after it', async () => {
     const { seen, after, at } = await seenByTheCall(() => undefined);
     expect(seen).toEqual({ as: 'it was', at });
     expect(after).toEqual({ as: 'it was', at });

@@ -275,7 +275,8 @@ describe('a resource', () => {
   it('that was not observed fails its message, and only its own', async () => {
     const one = instance({
       shop: both(),
-      observe: async () => new Map([[clicks, { facts: { asOf: at, arn: clicks, trouble: 1, tags: enabled } }]]),
+      observe: async () =>
+        new Map([[clicks, { facts: { asOf: at, arn: clicks, trouble: 1, told: [], tags: enabled } }]]),
     });
 
     const result = await one.handler(sqsBatch(alarmEvent(), alarmEvent({ stream: 'clicks', name: 'c' })));
@@ -519,7 +520,9 @@ describe('the guards', () => {
       stormLimit: setting.stormLimit,
       calendar: async () => ({ open: setting.open, until: null }),
       observe: async () =>
-        new Map([[orders, { facts: { asOf: at - setting.factsAge, arn: orders, trouble: 1, tags: setting.tags } }]]),
+        new Map([
+          [orders, { facts: { asOf: at - setting.factsAge, arn: orders, trouble: 1, told: [], tags: setting.tags } }],
+        ]),
       hear: async () => [
         {
           signals: [

@@ -147,6 +147,7 @@ describe('fromTags', () => {
       'tag reflex:max-thing: unknown; expected one of reflex:enabled, reflex:max-things, reflex:fallback-mode, reflex:share',
     ],
     ['reflex:Max-Things', 'tag reflex:Max-Things: unknown'],
+    ['Reflex:max-things', 'tag Reflex:max-things: unknown'],
     ['reflex:', 'tag reflex:: unknown'],
   ])('refuses the unknown tag %s: a typing error must not be silent', (tag, message) => {
     const read = () => fromTags(settings, base, { [tag]: '7' });

@@ -20,7 +20,7 @@ export const drainer = (
   { world = worldAt(time.clock), env = {}, ...options }: FakeOptions & { readonly env?: NodeJS.ProcessEnv } = {},
 ) => {
   const runtime = fakeRuntime({ world, ...options });
-  const fn = drainFargate(env, { ...time, random: () => 0.999 });
+  const fn = drainFargate(env, { ...time, random: () => 0.999 }, runtime.ledger.note);
   const handle = remediation(fn, inSwarms(runtime, subjectOf));
   return {
     runtime,

@@ -10,6 +10,7 @@ import type {
   Situation,
   Watch,
 } from '../../shared/function.ts';
+import type { Json } from '../../shared/json.ts';
 import { remediation } from '../../shared/remediation.ts';
 import { SettingError } from '../../shared/settings.ts';
 import { streamArn } from './event-builders.ts';
@@ -24,6 +25,8 @@ export interface Thing {
 export interface ThingFacts extends CommonFacts {
   readonly arn: string;
   readonly trouble: number;
+  /** What the events themselves said. */
+  readonly told: readonly Json[];
 }
 
 export type MendCall = Call<'Mend', { Resource: string; Password: string }>;
@@ -48,7 +51,7 @@ export const workshop = (things: Readonly<Record<string, Thing>> = { [streamArn(
   watches: [],
 });
 
-type Fake = ReflexFunction<ThingFacts, null, MendCall>;
+export type Fake = ReflexFunction<ThingFacts, null, MendCall>;
 type Overrides = Partial<Omit<Fake, 'observe' | 'act'>> & {
   readonly observe?: (watches: readonly Watch[]) => ReturnType<Fake['observe']>;
   /** Runs after the act was noted; what it returns is the act's end. */
@@ -62,14 +65,15 @@ type Overrides = Partial<Omit<Fake, 'observe' | 'act'>> & {
 export function fakeFunction(runtime: FakeRuntime, shop: Workshop, overrides: Overrides = {}): Fake {
   const { port } = runtime;
   const { hear = hearAlarms, decide = mend, observe: observeInstead, act: actInstead, sweep: sweepInstead } = overrides;
-  const observeOne = (resource: string): Observed<ThingFacts> => {
+  const observeOne = ({ resource, signals }: Watch): Observed<ThingFacts> => {
+    const told = signals.flatMap(({ evidence }) => evidence ?? []);
     const found = shop.things.get(resource);
     return found === undefined
       ? { decision: { kind: 'skip', reason: 'stream-gone', why: 'It does not exist.' } }
-      : { facts: { asOf: runtime.clock(), arn: resource, tags: found.tags, trouble: found.trouble } };
+      : { facts: { asOf: runtime.clock(), arn: resource, tags: found.tags, trouble: found.trouble, told } };
   };
   const observe: Fake['observe'] = async (watches) =>
-    new Map(watches.map(({ resource }) => [resource, observeOne(resource)] as const));
+    new Map(watches.map((watch) => [watch.resource, observeOne(watch)] as const));
   const actOn = async (approved: Approved<MendCall>): Promise<Acted> => {
     const { resource, act } = approved;
     shop.acts.push({ resource, at: runtime.clock(), calls: act.calls });
@@ -101,7 +105,8 @@ export function fakeFunction(runtime: FakeRuntime, shop: Workshop, overrides: Ov
   };
 }
 
-const hearAlarms: Fake['hear'] = async (events) =>
+/** Each alarm that names a stream is a signal of it. */
+export const hearAlarms: Fake['hear'] = async (events) =>
   events.map((event): Heard => {
     if (event.kind !== 'alarm' || !['ALARM', 'OK'].includes(event.state)) return { notForUs: 'alarm-state' };
     const names = [...new Set(event.metrics.flatMap(({ dimensions }) => dimensions.StreamName ?? []))];

@@ -70,9 +70,10 @@ export function memoryTable({ before, onWrite }: MemoryTableOptions = {}): Memor
 
     mark: (key, marks, expiresAt) =>
       call('mark', () => {
-        if (Object.keys(marks).length === 0) return;
+        if (Object.keys(marks).length === 0) return {};
         const current = stored.get(id(key)) ?? { ...key, body: '', marks: {} };
         write({ ...current, marks: { ...current.marks, ...marks }, expiresAt });
+        return current.marks;
       }),
 
     query: (pk, { prefix = '', limit } = {}) =>

@@ -78,7 +78,7 @@ export const situation = ({ task, memory = {}, open = false, ...overrides }: Ove
       targets.map((own) => [own.targetGroupArn, { protocol: 'HTTP', deregistrationDelay: 30 }]),
     ),
     registrations: [],
-    unread: [],
+    unknown: [],
     stopTimeout: 120,
     ledger: {
       attempts: {},

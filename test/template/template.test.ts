@@ -11,7 +11,7 @@ const functions = functionsOf(template);
 const globals = template.Globals.Function;
 const json = (file: string): Props => JSON.parse(readFileSync(join(ROOT, file), 'utf8')) as Props;
 /** What these failed at has to come again while the instance lives: a message is hidden for little longer than they may run. */
-const COMES_BACK_FAST = new Set(['save-spot-logs']);
+const COMES_BACK_FAST = new Set(['drain-fargate', 'save-spot-logs']);
 
 const ofType = (type: string): [string, Props][] =>
   Object.entries(template.Resources)

@@ -323,8 +323,6 @@ const changing = (
     coolDownMs: 0,
     followUpMs,
     planned: !again,
-    // What the base was is known nowhere else.
-    rememberFirst: remember,
     remember,
     otherwise: memory,
   };

@@ -5,7 +5,6 @@ import type { Acted, Approved } from '../../../shared/function.ts';
 import { defer, escalate, type Stop } from '../../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../../shared/patience.ts';
 import { said } from '../../../shared/words.ts';
-import { type Memory, undone } from './facts.ts';
 import type { ServiceCall } from './view.ts';
 
 const SECOND = 1_000;
@@ -22,7 +21,7 @@ export const act = (patience: Patience) => {
   return async (approved: readonly Approved<ServiceCall>[]): Promise<ReadonlyMap<string, Acted>> =>
     new Map(await Promise.all(approved.map(async (one) => [one.resource, await update(one)] as const)));
 
-  async function update({ act: { calls, rememberFirst } }: Approved<ServiceCall>): Promise<Acted> {
+  async function update({ act: { calls } }: Approved<ServiceCall>): Promise<Acted> {
     const actions: OutcomeAction[] = [];
     for (const call of calls) {
       try {
@@ -30,7 +29,7 @@ export const act = (patience: Patience) => {
         await patiently(patience, patience.clock() + RETRY_FOR, () => updateService(call.params));
         actions.push(call);
       } catch (error) {
-        const problem = meaning(error, rememberFirst ?? {}, patience.clock());
+        const problem = meaning(error, patience.clock());
         return { actions: [...actions, { ...call, error: said(error) }], problem };
       }
     }
@@ -38,14 +37,11 @@ export const act = (patience: Patience) => {
   }
 };
 
-/** What a call that failed means; a definite refusal leaves things as they were, and so is remembered. */
-const meaning = (error: unknown, memory: Memory, now: number): Stop => {
+/** What a call that failed means; a definite refusal leaves things as they were. */
+const meaning = (error: unknown, now: number): Stop => {
   const text = said(error);
   if (isThrottle(error)) {
-    return {
-      ...defer('rate-limited', now + AGAIN, 'UpdateService was throttled; it is called again.'),
-      remember: undone(memory),
-    };
+    return defer('rate-limited', now + AGAIN, 'UpdateService was throttled; it is called again.');
   }
   if (isTransient(error)) {
     return defer(
@@ -55,23 +51,17 @@ const meaning = (error: unknown, memory: Memory, now: number): Stop => {
     );
   }
   if (isAccessDenied(error)) {
-    return {
-      ...escalate(
-        'access-denied',
-        `UpdateService was denied: ${text}`,
-        'The permission is bound to the tag reflex:enabled = true on the service that is changed; tag it, and check the permissions boundary.',
-      ),
-      remember: undone(memory),
-    };
+    return escalate(
+      'access-denied',
+      `UpdateService was denied: ${text}`,
+      'The permission is bound to the tag reflex:enabled = true on the service that is changed; tag it, and check the permissions boundary.',
+    );
   }
-  return {
-    ...(isErrorNamed(error, 'InvalidParameterException')
-      ? escalate(
-          'invalid-argument',
-          `UpdateService was refused: ${text}`,
-          'See the error; the facts changed in between, or report it.',
-        )
-      : escalate('act-failed', `UpdateService failed: ${text}`, 'See the error; nothing was changed.')),
-    remember: undone(memory),
-  };
+  return isErrorNamed(error, 'InvalidParameterException')
+    ? escalate(
+        'invalid-argument',
+        `UpdateService was refused: ${text}`,
+        'See the error; the facts changed in between, or report it.',
+      )
+    : escalate('act-failed', `UpdateService failed: ${text}`, 'See the error; nothing was changed.');
 };

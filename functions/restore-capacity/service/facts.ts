@@ -124,17 +124,3 @@ const rank = ({ turn = 0, standIn }: Memory): readonly number[] => [
   standIn === undefined ? 0 : 1,
   standIn?.wholeSince ?? Number.POSITIVE_INFINITY,
 ];
-
-/** What is remembered where the last change was definitely refused. */
-export const undone = ({ standIn, ...before }: Memory): Memory => {
-  const rest = { ...before, ...turned(before) };
-  if (standIn === undefined) return rest;
-  if (standIn.mode === 'paired') {
-    const { previous, ...kept } = standIn;
-    if (previous === standIn.original && standIn.stepped === undefined) return rest;
-    return { ...rest, standIn: { ...kept, wrote: previous ?? standIn.wrote } };
-  }
-  if (standIn.rolledAt === standIn.since) return rest;
-  const { unverified, ...kept } = standIn;
-  return { ...rest, standIn: unverified === true ? { ...kept, probing: !standIn.probing } : kept };
-};

@@ -76,7 +76,8 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
   const wanted = wantedOf(service, need, standIn.original, policy.fallbackMax);
   const look = nextLook(standIn.since, now);
   // ECS did not take the last change, or somebody undid it at once: that counts as a try that failed.
-  const again = pair.desired === before.wrote ? { lasting: look.lasting } : { planned: false };
+  const remember: Memory = { ...memory, standIn };
+  const again = { planned: pair.desired === before.wrote, otherwise: remember };
   const change = { previous: pair.desired };
   const counts = `${countOf(service)}; ${pair.name} runs ${pair.running} of ${pair.desired}`;
 
@@ -90,7 +91,6 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
       again,
     );
   }
-  const remember: Memory = { ...memory, standIn };
   const { wholeSince: since } = standIn;
   if (since === undefined) return notBack(view, pair, remember, counts);
   const due = Math.max(since + coolDown(level), (facts.ledger.lastActAt ?? 0) + TICK);

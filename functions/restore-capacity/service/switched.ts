@@ -170,7 +170,7 @@ const standingIn = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall>
     `${countOf(service)}. After ${minutes(now - standIn.rolledAt)} Spot is tried again, by way of ${shown(standIn.original)} as it was.`,
     roll(service, standIn.original),
     { ...memory, ...turned(memory), standIn: { ...standIn, probing: true, unverified: true, rolledAt: now } },
-    { lasting: look.lasting },
+    { otherwise: remember },
   );
 };
 
@@ -220,7 +220,7 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
       level: level + 1,
       standIn: { ...started, probing: false, unverified: true, rolledAt: now },
     },
-    { lasting: look.lasting },
+    { otherwise: remember },
   );
 };
 
@@ -231,7 +231,7 @@ const again = ({ service, memory, now }: View, standIn: SwitchedStandIn): Decisi
     `${countOf(service)}; the strategy is still ${shown(service.strategy)}, so it is set again.`,
     roll(service, standIn.probing ? standIn.original : standIn.standIn),
     { ...memory, ...turned(memory), standIn: { ...standIn, rolledAt: now } },
-    { planned: false },
+    { planned: false, otherwise: { ...memory, standIn } },
   );
 
 /** The probe is over without a call of ours. */

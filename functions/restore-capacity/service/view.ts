@@ -73,13 +73,13 @@ export const countOf = ({ running, desired, pending }: ServiceState): string =>
 
 export const minutes = (ms: number): string => `${Math.round(ms / MINUTE)} min`;
 
-/** An act that nothing delays: no cool-down, no budget. What was set and what it was before are stored first. */
+/** An act that nothing delays: no cool-down, no budget. */
 export const update = (
   reason: Act['reason'],
   why: string,
   params: UpdateParams,
   remember: Memory,
-  more: Partial<Pick<Act, 'coolDownMs' | 'planned' | 'lasting'>> = {},
+  more: Partial<Pick<Act, 'coolDownMs' | 'planned'>> & { readonly otherwise?: Memory } = {},
 ): Act<ServiceCall> => ({
   kind: 'act',
   reason,
@@ -89,7 +89,7 @@ export const update = (
   followUpMs: LOOK,
   planned: true,
   ...more,
-  rememberFirst: remember,
+  remember,
 });
 
 export const skip = (reason: Skip['reason'], why: string, remember?: Memory): Skip => ({

@@ -45,13 +45,13 @@ const story = (answers: readonly Answer[]) => {
 };
 const reasons = (answers: readonly Answer[]) => story(answers).map(({ reason }) => reason);
 const news = (answers: readonly Answer[]) =>
-  story(answers).flatMap((told) => (told.news === true ? [told.reason] : []));
+  story(answers).flatMap((told) => (told.finding === undefined ? [] : [told.reason]));
 
 describe('a site', () => {
   it('that answers is well', () => {
     const [decision] = story([well]);
     expect(decision).toMatchObject({ kind: 'skip', reason: 'site-well' });
-    expect(decision?.news).toBeUndefined();
+    expect(decision?.finding).toBeUndefined();
   });
 
   it('that fails once is told of to nobody', () => {
@@ -141,7 +141,7 @@ describe('any history', () => {
           if (expected === 'site-failing') raised = true;
           if (expected === 'resolved') raised = false;
           const found = told[i];
-          expect(found?.news === true ? found.reason : null).toBe(expected);
+          expect(found?.finding === undefined ? null : found.reason).toBe(expected);
         }
       }),
     );

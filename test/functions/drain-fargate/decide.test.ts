@@ -168,18 +168,14 @@ describe('a task that does not serve', () => {
     });
   });
 
-  it('without an address is asked for again; one in no target group needs none', () => {
-    const nowhere = { ipv4: [], ipv6: [] };
-    const targetGroups = { [web]: { protocol: 'HTTP', deregistrationDelay: 30 } };
+  it.each(['event', 'follow-up'] as const)('without an address is asked for again (%s)', (trigger) => {
+    const decision = decide(situation({ trigger, targets: [], unknown: [web] }), policy, at);
 
-    expect(decide(situation({ task: nowhere, targets: [], targetGroups }), policy, at)).toMatchObject({
-      kind: 'defer',
-      reason: 'address-unknown',
-      until: at + 5 * SECOND,
-    });
-    expect(decide(situation({ task: nowhere, targets: [] }), policy, at)).toMatchObject({ reason: 'no-target' });
-    expect(decide(situation({ task: { ipv4: [], ipv6: ['fd00::1'] } }), policy, at)).toMatchObject({ kind: 'act' });
-    expect(decide(situation({ task: { ipv4: ['10.0.2.164'], ipv6: [] } }), policy, at)).toMatchObject({ kind: 'act' });
+    expect(decision).toMatchObject({ kind: 'defer', reason: 'address-unknown', until: at + 5 * SECOND });
+  });
+
+  it('without an address there is deregistered where it is known, and looked at again in 5 s', () => {
+    expect(decide(situation({ unknown: [grpc] }), policy, at)).toMatchObject({ kind: 'act', followUpMs: 5 * SECOND });
   });
 });
 
@@ -238,7 +234,7 @@ describe('nothing left to do', () => {
   });
 
   it('is not said while a target group has not told its port', () => {
-    expect(decide(situation({ targets: [], unread: [grpc] }), policy, at)).toMatchObject({
+    expect(decide(situation({ targets: [], unknown: [grpc] }), policy, at)).toMatchObject({
       kind: 'defer',
       reason: 'address-unknown',
       until: at + 5 * SECOND,
@@ -320,6 +316,14 @@ describe('the last target', () => {
     const targets = [target({ emptied: true }), target({ targetGroupArn: grpc })];
 
     expect(decide(situation({ targets }), policy, at)).toMatchObject({ remember: { emptied: [web] } });
+  });
+
+  it('is left to the invocation that was told of it before, until that has decided', () => {
+    const targets = [target({ state: 'healthy', emptied: true, theirs: true })];
+
+    expect(decide(situation({ targets }), policy, at)).toMatchObject({ kind: 'skip', reason: 'lease-held' });
+    expect(decide(situation({ targets, open: true }), policy, at)).toMatchObject({ reason: 'last-target' });
+    expect(decide(situation({ targets }), { ...policy, keepLastTarget: false }, at)).toMatchObject({ kind: 'act' });
   });
 
   it('is so in Cloud Map, too', () => {
@@ -449,13 +453,13 @@ describe('what is said each time', () => {
   });
 
   it('is what ECS does by itself, and what could not be read', () => {
-    const facts = situation({ service: { ...service, serviceConnect: true, vpcLattice: true }, unread: [grpc] });
+    const facts = situation({ service: { ...service, serviceConnect: true, vpcLattice: true }, unknown: [grpc] });
 
     const { why } = decide(facts, policy, at);
 
     expect(why).toContain('Service Connect: ECS takes the task out of it by itself.');
     expect(why).toContain('VPC Lattice: ECS deregisters the task there by itself');
-    expect(why).toContain('Not drained, because its targets could not be read: grpc.');
+    expect(why).toContain('Not drained, because the address or port of the task there is not known yet: grpc.');
   });
 });
 

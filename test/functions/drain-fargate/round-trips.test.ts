@@ -43,8 +43,11 @@ it('DeregisterTargets is the third round trip of a warm function: what is read, 
 it('no more before it where the last target may be among them, or Cloud Map has to be asked', async () => {
   const { aws, tasks, roundTripsTo } = prepared(5, 'srv-web');
 
-  const cold = await roundTripsTo('DeregisterTargets', ...tasks.slice(0, 3).map((task) => task.event()));
-  const warm = await roundTripsTo('DeregisterTargets', tasks[3]?.event({ stoppingAt: Date.now() }));
+  const cold = await roundTripsTo('DeregisterTargets', ...tasks.slice(0, 4).map((task) => task.event()));
+  const warm = await roundTripsTo(
+    'DeregisterTargets',
+    tasks[4]?.event({ lastStatus: 'STOPPING', stoppingAt: Date.now() }),
+  );
 
   expect(cold).toBe(3);
   expect(warm).toBe(2);

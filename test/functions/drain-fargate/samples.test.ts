@@ -26,6 +26,7 @@ it.each([
   ['spot-interruption', 'act spot-interruption'],
   ['spot-interruption-running', 'act spot-interruption'],
   ['spot-interruption-elb-first', 'act spot-interruption'],
+  ['spot-interruption-two-elb', 'act spot-interruption'],
   ['spot-interruption-network-interface', 'act spot-interruption'],
   ['spot-interruption-termination-notice', 'act spot-interruption'],
   ['spot-interruption-no-stop-code', 'act spot-interruption'],

@@ -124,6 +124,24 @@ it('the last target of each group stays through the storm that takes them all', 
   for (const { group } of fleet) expect(aws.elbv2.targetsIn(group.arn, 'healthy')).toHaveLength(1);
 });
 
+it.each([
+  [1, 0],
+  [1, 5_000],
+  [2, 0],
+  [2, 1_000],
+  [2, 5_000],
+  [2, 20_000],
+])('none is emptied by a storm that takes them all: %i at work, arriving within %i ms', async (count, spreadMs) => {
+  const { aws, fleet, arrivals } = storm({ running: 5, spreadMs });
+  const { handlers, outcomes } = instances(count);
+
+  await deliver(arrivals, handlers, INBOX);
+
+  const left = fleet.map(({ group }) => aws.elbv2.targetsIn(group.arn, 'healthy').length);
+  expect(left.filter((healthy) => healthy === 0)).toEqual([]);
+  expect(failures(outcomes())).toEqual([]);
+});
+
 it('a group that others still serve goes first', async () => {
   const aws = virtualFargate();
   const fleet = Array.from({ length: 40 }, (_, i) =>
@@ -140,13 +158,20 @@ it('a group that others still serve goes first', async () => {
   expect(order.slice(20).every((arn) => losing.includes(arn))).toBe(true);
 });
 
-it('1,000 interruptions of one service take at most ten calls', async () => {
-  const { aws, arrivals } = storm({ services: 1, each: 1_000, running: 1_000 });
-  const { handlers, outcomes } = instances(1);
+it.each([
+  [1, 1_000],
+  [2, 1_000],
+  [2, 10_000],
+])(
+  '1,000 interruptions of one service take at most ten calls: %i at work, arriving within %i ms',
+  async (n, spreadMs) => {
+    const { aws, arrivals } = storm({ services: 1, each: 1_000, running: 1_000, spreadMs });
+    const { handlers, outcomes } = instances(n);
 
-  await deliver(arrivals, handlers, INBOX);
+    await deliver(arrivals, handlers, INBOX);
 
-  expect(failures(outcomes())).toEqual([]);
-  expect(aws.called('DeregisterTargets').length).toBeLessThanOrEqual(10);
-  expect(drainedAt(aws)).toHaveLength(999);
-});
+    expect(failures(outcomes())).toEqual([]);
+    expect(aws.called('DeregisterTargets').length).toBeLessThanOrEqual(10);
+    expect(drainedAt(aws)).toHaveLength(999);
+  },
+);

@@ -110,6 +110,18 @@ describe('a notice', () => {
     expect(draining()).toEqual(['10.0.0.1:8080']);
   });
 
+  it('without an address never swallows the next, which has it, even where DescribeTasks does not answer', async () => {
+    const { tasks } = spotService(aws);
+    const { batch } = drainer(time);
+    aws.fault('DescribeTasks', new AwsError('AccessDeniedException', 'no'), 9);
+
+    const bare = await batch(tasks[0]?.event({ lastStatus: 'RUNNING', version: 5, attachments: [], containers: [] }));
+    const next = await batch(tasks[0]?.event());
+
+    expect([...reasons(bare), ...reasons(next)]).toEqual(['defer address-unknown', 'act spot-interruption']);
+    expect(draining()).toEqual(['10.0.0.1:8080']);
+  });
+
   it.each(['DEPROVISIONING', 'STOPPED'])('that says %s touches nothing', async (lastStatus) => {
     const { tasks } = spotService(aws);
 
@@ -210,6 +222,19 @@ describe('one interruption in five events', () => {
     expect(deregistered()).toEqual([]);
   });
 
+  it('of a task that ECS does not know touches only what its target group knows', async () => {
+    const { tasks } = spotService(aws);
+    for (const { arn } of tasks) aws.ecs.removeTask(arn);
+    const { batch } = drainer(time);
+
+    const stranger = await batch(tasks[0]?.event({ ipv4: '10.9.9.9' }));
+    const known = await batch(tasks[1]?.event());
+
+    expect([...reasons(stranger), ...reasons(known)]).toEqual(['skip already-draining', 'act spot-interruption']);
+    expect(deregistered()).toHaveLength(1);
+    expect(draining()).toEqual(['10.0.0.2:8080']);
+  });
+
   it('is too late where DescribeTasks knows that the task has stopped', async () => {
     const { tasks } = spotService(aws);
     aws.ecs.addTask(tasks[0]?.event({ lastStatus: 'STOPPED', version: 9 }).detail ?? {});
@@ -281,7 +306,8 @@ describe('target groups', () => {
     const { tasks } = spotService(aws, {
       service: { loadBalancers: [], taskSets, deploymentController: { type: 'CODE_DEPLOY' } },
     });
-    aws.elbv2.addGroup('green', { targets: [{ id: '10.0.0.1', port: 8080, state: 'healthy' }] });
+    const targets = ['10.0.0.1', '10.0.0.2'].map((id) => ({ id, port: 8080, state: 'healthy' }));
+    aws.elbv2.addGroup('green', { targets });
     aws.ecs.removeTask(tasks[0]?.arn ?? '');
 
     await drainer(time).batch(tasks[0]?.event({ startedBy }));
@@ -312,6 +338,39 @@ describe('target groups', () => {
     expect(result.outcomes[0]?.actions.filter(({ error }) => error !== undefined)).toEqual([]);
     expect(draining('six')).toEqual(['fd00::1:8080']);
     expect(aws.elbv2.targetsIn(group.arn, 'draining')).toEqual(['10.0.0.1:8080']);
+  });
+
+  it.each([
+    ['IPv6', places(['six', 8080]), 'defer address-unknown'],
+    ['IPv6 beside IPv4', places(['web', 8080], ['six', 8080]), 'act spot-interruption'],
+  ])('of %s, where only the IPv4 address is known, are asked for again', async (_, loadBalancers, expected) => {
+    const { tasks } = spotService(aws, { service: { loadBalancers } });
+    const targets = ['fd00::1', 'fd00::2'].map((id) => ({ id, port: 8080, state: 'healthy' }));
+    aws.elbv2.addGroup('six', { ipAddressType: 'ipv6', targets });
+    const { batch, pump } = drainer(time);
+
+    const result = await batch(tasks[0]?.event());
+    aws.ecs.addTask(taskDetail({ id: tasks[0]?.id ?? '', ipv4: '10.0.0.1', ipv6: 'fd00::1', version: 7 }));
+    aws.clock.advance(5 * SECOND);
+    await pump();
+
+    expect(reasons(result)).toEqual([expected]);
+    expect(result.outcomes[0]?.why).toContain('six');
+    expect(draining('six')).toEqual(['fd00::1:8080']);
+  });
+
+  it('that are deleted before the check end the incident', async () => {
+    const { tasks, group } = spotService(aws);
+    const { batch, pump, world } = drainer(time);
+    await batch(tasks[0]?.event());
+    aws.elbv2.groups.delete(group.arn);
+    aws.clock.advance(30 * SECOND);
+
+    const check = await pump();
+
+    expect(check && reasons(check)).toEqual(['skip resolved']);
+    expect(check?.batchItemFailures).toEqual([]);
+    expect(storedState(world, tasks[0]?.arn ?? '')?.incident).toBeUndefined();
   });
 
   it('that do not exist any more stop no other, and are no failure', async () => {
@@ -360,6 +419,42 @@ describe('target groups', () => {
       'act spot-interruption',
       'act spot-interruption',
     ]);
+  });
+});
+
+describe('another account', () => {
+  it('with the same names of cluster and service is never taken for this one', async () => {
+    const { tasks } = spotService(aws);
+    const event = JSON.parse(JSON.stringify(tasks[0]?.event()).replaceAll('111122223333', '999988887777'));
+
+    const result = await drainer(time).batch(event);
+
+    expect(reasons(result)).toEqual(['skip service-gone']);
+    expect(deregistered()).toEqual([]);
+  });
+
+  it('nor another Region', async () => {
+    const { tasks } = spotService(aws);
+    const event = JSON.parse(JSON.stringify(tasks[0]?.event()).replaceAll('eu-west-1', 'us-east-1'));
+
+    const result = await drainer(time).batch(event);
+
+    expect(reasons(result)).toEqual(['skip service-gone']);
+    expect(deregistered()).toEqual([]);
+  });
+});
+
+describe('services that have not opted in', () => {
+  it('cost no read of their target groups and registries, cold or warm', async () => {
+    const { tasks } = spotService(aws, { tags: {}, registry: 'srv-web' });
+    const { batch } = drainer(time);
+
+    await batch(...tasks.map((task) => task.event()));
+    await batch(...tasks.map((task) => task.event({ lastStatus: 'STOPPING', version: 7 })));
+
+    expect(new Set(aws.calls.map(({ operation }) => operation))).toEqual(
+      new Set(['DescribeTasks', 'DescribeServices', 'DescribeTaskDefinition']),
+    );
   });
 });
 
@@ -429,6 +524,32 @@ describe('Cloud Map', () => {
 
     expect(kept).toEqual([tasks[0]?.id]);
     expect(aws.servicediscovery.instances('srv-web')).toEqual([]);
+  });
+
+  it('keeps its last instance though those of the batch before are still listed: deregistering takes its time', async () => {
+    const { tasks } = spotService(aws, { registry: 'srv-web' });
+    const { batch } = drainer(time);
+
+    await batch(...tasks.slice(0, 2).map((task) => task.event()));
+    for (const { id, ipv4 } of tasks.slice(0, 2))
+      aws.servicediscovery.register('srv-web', id, { AWS_INSTANCE_IPV4: ipv4 });
+    await batch(...tasks.slice(2).map((task) => task.event()));
+
+    const [first] = tasks.slice(2);
+    expect(aws.servicediscovery.instances('srv-web')).toContain(first?.id);
+  });
+
+  it('never loses what another service registered under the same address', async () => {
+    const { tasks } = spotService(aws, { registry: 'srv-web' });
+    aws.servicediscovery.addService('srv-web');
+    const named = (ECS_SERVICE_NAME: string) => ({ AWS_INSTANCE_IPV4: '10.0.0.1', ECS_SERVICE_NAME });
+    aws.servicediscovery.register('srv-web', 'theirs', named('other'));
+    aws.servicediscovery.register('srv-web', 'ours', named('web'));
+    aws.servicediscovery.register('srv-web', 'third', { AWS_INSTANCE_IPV4: '10.0.0.2' });
+
+    await drainer(time).batch(tasks[0]?.event());
+
+    expect(aws.servicediscovery.instances('srv-web')).toEqual(['theirs', 'third']);
   });
 
   it('that another account shares is named by its ARN', async () => {
@@ -502,6 +623,35 @@ describe('the last target', () => {
     for (let i = 0; i < tasks.length; i += size) await batch(...tasks.slice(i, i + size).map((task) => task.event()));
 
     expect(aws.elbv2.targetsIn(groupArn('web'), 'healthy')).toHaveLength(1);
+  });
+
+  it('stays where one whole task set goes, though others of the service run elsewhere', async () => {
+    const loadBalancers = [{ targetGroupArn: groupArn('green'), containerName: 'app', containerPort: 8080 }];
+    const green = { id: 'ecs-svc/2', runningCount: 2, loadBalancers };
+    const blue = { id: 'ecs-svc/1', runningCount: 10, loadBalancers: [] };
+    const { tasks } = spotService(aws, { tasks: 2, service: { runningCount: 12, taskSets: [blue, green] } });
+    const targets = tasks.map(({ ipv4 }) => ({ id: ipv4, port: 8080, state: 'healthy' }));
+    aws.elbv2.addGroup('green', { targets });
+    for (const { arn } of tasks) aws.ecs.removeTask(arn);
+
+    await drainer(time).batch(...tasks.map((task) => task.event({ startedBy: 'ecs-svc/2' })));
+
+    expect(aws.elbv2.targetsIn(groupArn('green'), 'healthy')).toEqual(['10.0.0.1:8080']);
+  });
+
+  it('is not one that is interrupted as well and stays for now: the later one stays, too', async () => {
+    const { tasks, group } = spotService(aws, { tasks: 1 });
+    const { batch } = drainer(time);
+    const later = spotService(aws, { name: 'later', tasks: 1, from: 9 });
+    aws.ecs.changeService('later', { loadBalancers: aws.ecs.getService('web').loadBalancers });
+
+    await batch(tasks[0]?.event());
+    group.targets.push({ id: '10.0.0.9', port: 8080, state: 'healthy' });
+    aws.clock.advance(10 * SECOND);
+    const second = await batch(later.tasks[0]?.event({ stoppingAt: aws.clock() }));
+
+    expect(reasons(second)).toEqual(['defer last-target']);
+    expect(aws.elbv2.targetsIn(group.arn, 'healthy')).toEqual(['10.0.0.1:8080', '10.0.0.9:8080']);
   });
 
   it('is another that still serves, though it belongs to another service', async () => {
@@ -660,7 +810,11 @@ describe('what cannot be found', () => {
   it('a cluster that cannot be read fails its own messages only', async () => {
     const { tasks } = spotService(aws);
     const denied = new AwsError('AccessDeniedException', 'not authorized to perform ecs:DescribeServices');
-    aws.fault('DescribeServices', (input) => (input.cluster === 'other' ? denied : undefined), 99);
+    aws.fault(
+      'DescribeServices',
+      (input) => (String(input.cluster).endsWith('cluster/other') ? denied : undefined),
+      99,
+    );
 
     const result = await drainer(time).batch(taskStateChange({ cluster: 'other' }), tasks[0]?.event());
 

@@ -56,14 +56,9 @@ describe('a person reads', () => {
       'The task\'s lastStatus is "NEW", which Reflex does not know; nothing is deregistered.',
     ],
     [
-      'that the address is missing',
-      { task: { ipv4: [] } },
-      'Neither the event nor DescribeTasks shows the address of the task.',
-    ],
-    [
-      'that ports are missing',
-      { targets: [], unread: ['a/one', 'a/two'] },
-      'Only its targets tell the port of one, two.',
+      'that addresses or ports are missing',
+      { targets: [], unknown: ['a/one', 'a/two'] },
+      'Neither event nor AWS tells what is registered. Not drained, because the address or port of the task there is not known yet: one, two.',
     ],
     ['that there is nothing', { targets: [] }, 'The service has no target group and no Cloud Map service.'],
     [
@@ -109,12 +104,12 @@ describe('a person reads', () => {
     const facts = situation({
       stopTimeout: 2,
       service: { ...situation().service, desiredCount: 1 },
-      unread: [grpc, 'a/b'],
+      unknown: [grpc, 'a/b'],
     });
 
     expect(decide(facts, policy, at).why).toBe(
       'Spot interruption 0.0 s ago, task DEACTIVATING: deregistering 10.0.2.164:8080 in web. ' +
-        'Not drained, because its targets could not be read: grpc, b. ' +
+        'Not drained, because the address or port of the task there is not known yet: grpc, b. ' +
         'Findings: stopTimeout is 2 s, so SIGKILL cuts off requests soon after SIGTERM (set it to 120); ' +
         'the service has one task, and none until another runs (set desiredCount to 2).',
     );

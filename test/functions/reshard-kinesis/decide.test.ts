@@ -127,7 +127,7 @@ describe('after a reshard', () => {
       reason: 'measuring',
       until: now + 2 * MINUTE + 15_000,
       why: 'The stream is ACTIVE with 4 shards (2 before); one full minute of metrics is awaited.',
-      remember: { activeSince: now + 1, more: true },
+      remember: { activeSince: now + 1, more: true, grown: true },
     });
     expect(decided({ memory: { settling }, worth: 4 })).toMatchObject({ until: now + MINUTE + 15_000 });
   });
@@ -386,7 +386,9 @@ describe('utilisation above the band', () => {
       why: 'Consumers are 30 min behind and catching up (limit 30 min). Peak of the last minutes 2.00 MiB/s and 205 records/s: 50 % of 4 shards: more shards do not mend that.',
     });
     expect(at(1_801, 1_900)).toMatchObject({ reason: 'scale-up' });
-    expect(at(1_800, 1_700)).toMatchObject({ reason: 'scale-up' });
+    expect(at(61, 20)).toMatchObject({ reason: 'within-band' });
+    expect(at(60, 20)).toMatchObject({ reason: 'scale-up' });
+    expect(at(20, 61)).toMatchObject({ reason: 'scale-up' });
   });
 
   it('counts rejected records as demand', () => {
@@ -619,13 +621,17 @@ describe('few hot shards', () => {
     expect(decided(skewed([0.9]), { maxShards: 8 })).toMatchObject({
       kind: 'escalate',
       reason: 'at-max-shards',
-      why: expect.stringContaining('9 are needed, but 8 are open'),
+      why: `Hot: ${shardId(0)} 90 %. To split it takes 1 more shard, but 8 are open and reflex:max-shards is 8.`,
+      advice: expect.stringContaining('"reflex:max-shards":"9"'),
     });
     expect(decided(skewed([0.9]), { maxShards: 9 })).toMatchObject({ kind: 'act' });
   });
 
   it('go to a person where the account has not one free shard', () => {
-    expect(decided(skewed([0.9], { freeShards: 0 }))).toMatchObject({ reason: 'account-shard-limit' });
+    expect(decided(skewed([0.9, 0.8], { freeShards: 0 }))).toMatchObject({
+      reason: 'account-shard-limit',
+      why: `Hot: ${shardId(0)} 90 %, ${shardId(1)} 80 %. To split them takes 2 more shards, but the account has 0 free shards.`,
+    });
     expect(decided(skewed([0.9], { freeShards: 0 }), { maxShards: 9 })).toMatchObject({
       reason: 'account-shard-limit',
     });
@@ -906,7 +912,7 @@ describe('scale-in', () => {
       calls: [update(2)],
       spends: [{ ...DAILY, keep: 3 }],
       coolDownMs: HOUR,
-      remember: { settling: { from: 4, to: 2, since: now } },
+      remember: { settling: { from: 4, to: 2, since: now }, shrunkFrom: 4 },
     });
   });
 
@@ -1127,8 +1133,15 @@ describe('scale-in of a skewed stream', () => {
     ['shard-level metrics are off', null],
     ['a shard is missing in them', { [shardId(0)]: { now: 0, throttled: 0, day: 0 } }],
     [
-      'a shard has no data points over the day',
-      { ...loadsOf(shards, []), [shardId(3)]: { now: 0, throttled: 0, day: null } },
+      'every other shard has no data points over the day',
+      {
+        ...loadsOf(shards, []),
+        ...loadsOf(
+          [0, 2, 4, 6].flatMap((i) => shards[i] ?? []),
+          [],
+          { day: null },
+        ),
+      },
     ],
   ])('is refused where %s: a gap is no cold shard', (_what, shardLoads) => {
     expect(decided(quiet([], { shardLoads, memory: { splits: { [shardId(1)]: 0 } } }))).toEqual({

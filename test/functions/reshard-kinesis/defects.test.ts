@@ -212,8 +212,16 @@ describe('what other Kinesis scalers got wrong', () => {
   it('12: a shard without a metric counted as colder than cold and was merged, and merge and split met at one threshold', () => {
     const shards = uniformShards(8);
     const memory: Memory = { splits: { [shardId(0)]: 0 } };
-    const gap = { ...loadsOf(shards, []), [shardId(3)]: { now: 0, throttled: 0, day: null } };
-    expect(target({ shards, worth: 0.4, trigger: 'tick', memory, shardLoads: gap })).toBe('skew-unseen');
+    const without = (...gaps: number[]) => {
+      const unknown = Object.fromEntries(gaps.map((i) => [shardId(i), { now: 0, throttled: 0, day: null }]));
+      const shardLoads = { ...loadsOf(shards, []), ...unknown };
+      return decided({ shards, worth: 0.4, trigger: 'tick', memory, shardLoads });
+    };
+    expect(without(1, 3, 5, 7)).toMatchObject({ reason: 'skew-unseen' });
+    expect(acted(without(0, 1, 2, 3, 4, 5)).calls).toMatchObject([
+      { params: { ShardToMerge: shardId(6), AdjacentShardToMerge: shardId(7) } },
+    ]);
+    expect(acted(without(0, 1, 2, 3, 4, 5)).remember).not.toHaveProperty('queue');
     const even = (load: number) => ({
       shards,
       worth: 1,

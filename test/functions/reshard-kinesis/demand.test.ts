@@ -203,6 +203,7 @@ describe('recent', () => {
       iteratorAge: null,
       catchingUp: false,
       fullMinute: false,
+      accepted: null,
     });
   });
 

@@ -127,6 +127,20 @@ describe('a stream that throttles', () => {
     expect(stack.outcomes.map(({ reason }) => reason)).not.toContain('not-converging');
   });
 
+  it('whose load grows as fast as its shards is never held for it', async () => {
+    fake.reset({ metricDelayMs: 10 * SECOND });
+    fake.kinesis.createStream('orders', 2);
+    writing(() => ({ bytes: 0.8 * MIB * Math.min(32, shards()), records: 800 }));
+    const stack = await deploy();
+
+    stack.send(alarm());
+    await stack.run(HOUR);
+
+    expect(targets()).toEqual([4, 8, 16, 32, 64]);
+    expect(stack.outcomes.map(({ reason }) => reason)).not.toContain('not-converging');
+    expect(stack.outcomes.at(-1)).toMatchObject({ decision: 'skip', reason: 'resolved' });
+  });
+
   it('at one hash range has its hot shard split, and no other', async () => {
     fake.kinesis.createStream('orders', 8, { shardLevelMetrics: ['ALL'] });
     writing({ bytes: 2.4 * MIB, records: 500, hot: [{ from: 0.25, to: 0.375, share: 0.5 }] });

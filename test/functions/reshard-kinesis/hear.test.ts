@@ -111,8 +111,23 @@ describe('an alarm', () => {
   });
 
   it.each([
+    ['EventBridge', alarmEvent],
+    ['an alarm action', directAlarm],
+    ['SNS', (options: { rows: Row[] }) => snsAlarm(options)],
+  ])('on an anomaly band names its stream through %s: the band is an expression over it', async (_way, made) => {
+    const band = { id: 'ad1', expression: 'ANOMALY_DETECTION_BAND(m1, 2)' };
+    const payload = made({ rows: [band, row({ StreamName: 'orders' })] });
+    expect(await streamsOf(payload)).toEqual([streamArn('orders')]);
+  });
+
+  it("of a producer of your own (Kinesis Producer Library, or any namespace that is not AWS's) names its stream", async () => {
+    const rows = [row({ StreamName: 'orders' }, { namespace: 'KinesisProducerLibrary', metric: 'BufferingTime' })];
+    expect(await streamsOf(alarmEvent({ rows }))).toEqual([streamArn('orders')]);
+  });
+
+  it.each([
     ['no dimension', [row({})]],
-    ['another namespace', [row({ StreamName: 'orders' }, { namespace: 'AWS/KinesisVideo' })]],
+    ['another service of AWS with streams', [row({ StreamName: 'orders' }, { namespace: 'AWS/KinesisVideo' })]],
     ['another account', [row({ StreamName: 'orders' }, { accountId: '999999999999' })]],
     ['a name no stream can have', [row({ StreamName: 'orders/../payments' })]],
     ['an empty name', [row({ StreamName: '' })]],

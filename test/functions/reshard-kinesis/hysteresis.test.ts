@@ -256,6 +256,8 @@ describe('decide', () => {
         { maxLength: 4 },
       ),
       more: fc.boolean(),
+      grown: fc.boolean(),
+      shrunkFrom: fc.integer({ min: 1, max: 40 }),
       splits: fc.dictionary(id, fc.nat(3)),
     },
     { requiredKeys: [] },

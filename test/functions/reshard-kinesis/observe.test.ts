@@ -345,14 +345,55 @@ describe('shard-level metrics', () => {
     expect(fake.called('GetMetricData')).toHaveLength(1);
   });
 
-  it('count a shard without data points as idle now, and unknown over the day', async () => {
+  it.each([[['IncomingBytes']], [['IncomingRecords', 'WriteProvisionedThroughputExceeded']]])(
+    'that show bytes or records alone (%o) are not gone by: a shard may be full by the other',
+    async (metrics) => {
+      fake.kinesis.createStream('orders', 4, { shardLevelMetrics: metrics });
+      written('orders', { bytes: 2 * MIB, records: 100, ...hot });
+
+      expect((await factsOf('orders')).shardLoads).toBeNull();
+    },
+  );
+
+  it('that show nothing yet are unknown, not idle', async () => {
     const stream = fake.kinesis.createStream('orders', 2);
     written('orders', busy(0.1 * MIB));
     stream.shardLevelMetrics.push('ALL');
 
+    expect((await factsOf('orders', 'tick')).shardLoads).toBeNull();
+  });
+
+  it('count a shard without data points beside others as idle now, and unknown over the day', async () => {
+    fake.kinesis.createStream('orders', 2, { shardLevelMetrics: ['ALL'] });
+    const dimensions = { StreamName: 'orders', ShardId: 'shardId-000000000001' };
+    for (let i = 1; i < 1_440; i++) {
+      const at = Math.floor(fake.clock() / MINUTE) * MINUTE - i * MINUTE;
+      fake.cloudwatch.publish({ namespace: 'AWS/Kinesis', name: 'IncomingBytes', dimensions }, at, 60);
+      fake.cloudwatch.publish(
+        { namespace: 'AWS/Kinesis', name: 'IncomingBytes', dimensions: { StreamName: 'orders' } },
+        at,
+        60,
+      );
+    }
+
     const { shardLoads } = await factsOf('orders', 'tick');
 
-    expect(Object.values(shardLoads ?? {})).toContainEqual({ now: 0, throttled: 0, day: null });
+    expect(shardLoads).toEqual({
+      'shardId-000000000000': { now: 0, throttled: 0, day: null },
+      'shardId-000000000001': { now: expect.closeTo(0), throttled: 0, day: expect.closeTo(0) },
+    });
+  });
+
+  it.each([
+    [22, false],
+    [23.2, true],
+  ])('of a shard that opened %d hours ago tell of a day: %s', async (hours, known) => {
+    fake.kinesis.createStream('orders', 1, { shardLevelMetrics: SHARD_LEVEL });
+    written('orders', busy(0.01 * MIB), hours * 60);
+
+    const { shardLoads } = await factsOf('orders', 'tick');
+
+    expect(shardLoads?.['shardId-000000000000']?.day !== null).toBe(known);
   });
 
   it('of a whole day are read where scale-in is judged, in five-minute means', async () => {
@@ -417,6 +458,17 @@ describe('consumers', () => {
     const notAsked = await factsOf('payments', 'follow-up');
 
     expect([asked.unreservedConcurrency, notAsked.unreservedConcurrency]).toEqual([700, null]);
+  });
+
+  it('are told from those that another source feeds as well, where the tag asks for reserving', async () => {
+    fake.kinesis.createStream('orders', 1, { tags: tagged });
+    for (const name of ['own', 'both', 'once']) fake.lambda.map(streamArn('orders'), name);
+    fake.lambda.map(streamArn('payments'), 'both');
+    fake.lambda.map(streamArn('payments'), 'once', { state: 'Disabled' });
+
+    const { consumers } = await factsOf('orders', 'follow-up');
+
+    expect(consumers?.filter(({ shared }) => shared).map(({ functionName }) => functionName)).toEqual(['both']);
   });
 
   it('leave out a function that is gone while its mapping remains', async () => {

@@ -27,6 +27,7 @@ const situation = ({
   overrides: {},
   platformVersion: null,
   enableExecuteCommand: false,
+  ofService: false,
   volumes: false,
   family: 'nightly',
   containers: ['app'],
@@ -56,6 +57,8 @@ const any = fc.record({
   trigger: fc.constantFrom('event' as const, 'follow-up' as const, 'tick' as const),
   attempt: fc.nat(6),
   network: fc.constantFrom(network, null),
+  ofService: fc.boolean(),
+  taskTags: fc.constantFrom({}, { 'aws:batch:job-queue': 'nightly' }),
   volumes: fc.boolean(),
   exitCodes: fc.array(fc.constantFrom(0, 75, 137, null), { maxLength: 2 }),
   upToDate: fc.boolean(),
@@ -82,6 +85,8 @@ describe('whatever the facts', () => {
         expect(more.network).not.toBeNull();
         expect(more.attempt).toBeLessThan(policy.resumeMax);
         expect(more.volumes).toBe(false);
+        expect(more.ofService).toBe(false);
+        expect(more.taskTags).toEqual({});
         expect(age).toBeLessThanOrEqual(3_600_000);
         expect(more.successors?.some(({ lastStatus }) => lastStatus !== 'STOPPED') ?? false).toBe(false);
       }),

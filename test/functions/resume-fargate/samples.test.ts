@@ -23,6 +23,7 @@ it.each([
   ['spot-interruption-standalone', 'defer task-stopping'],
   ['spot-interruption-standalone-stopped', 'act resume-task'],
   ['spot-interruption-standalone-again', 'act resume-task'],
+  ['spot-interruption-standalone-guardduty', 'act resume-task'],
   ['spot-interruption', 'task-of-a-service'],
   ['spot-interruption-stopped', 'task-of-a-service'],
   ['deployment', 'not-a-spot-interruption'],

@@ -26,6 +26,8 @@ const interrupted = async (options: WorkerOptions = {}, deployed: Parameters<typ
   const result = await fn.batch(task.stop());
   return { ...fn, task, warned, result };
 };
+const tagList = (tags: Readonly<Record<string, string>>) =>
+  Object.entries(tags).map(([key, value]) => ({ key, value }));
 const variable = (name: string, value: string) => ({ name, value });
 const startAll = () => {
   for (const { taskArn } of aws.ecs.tasksRun()) aws.ecs.changeTask(String(taskArn), { lastStatus: 'RUNNING' });
@@ -451,9 +453,10 @@ describe('one task, whatever happens', () => {
 
     await first.batch(task.stop());
     const later = await first.pass(10 * MINUTE);
+    const swept = await first.batch({ source: 'reflex', 'detail-type': 'Tick', detail: { scope: 'incidents' } });
 
     expect(ranThen).toBe(1);
-    expect(words(later)).toEqual(['skip resolved']);
+    expect([...words(later), ...said(swept)]).toEqual(['skip resolved']);
     expect(aws.ecs.tasksRun()).toHaveLength(1);
   });
 
@@ -555,6 +558,37 @@ describe('a notice that was missed', () => {
 });
 
 describe('what is not run', () => {
+  it.each([
+    ['belongs to a service, though its event did not say so', { group: 'service:web' }, 'skip task-of-a-service'],
+    [
+      'was started by a service, though it names no group',
+      { startedBy: 'ecs-svc/0548903365926546085' },
+      'skip task-of-a-service',
+    ],
+    [
+      'AWS Batch runs, and runs again by itself',
+      { tags: [...tagList(resumable), { key: 'aws:batch:job-queue', value: 'nightly' }] },
+      'escalate run-by-batch',
+    ],
+  ])('a task that %s', async (_, task, expected) => {
+    const { result, warned } = await interrupted({ definitionTags: resumable, task });
+
+    expect(said(warned)).toEqual([expected]);
+    expect(said(result)).not.toContain('act resume-task');
+    expect(runs()).toEqual([]);
+  });
+
+  it('a task of another account, whose cluster has the same name', async () => {
+    const task = worker(aws);
+    task.warn();
+    const event = JSON.parse(JSON.stringify(task.stop()).replaceAll('111122223333', '999988887777'));
+
+    const result = await resumer(aws, { env: { RESUME_SECURITY_GROUPS: 'sg-00000001' } }).batch(event);
+
+    expect(said(result)).toEqual(['defer observe-failed']);
+    expect(runs()).toEqual([]);
+  });
+
   it('overrides that are too long with the variables a worker needs', async () => {
     const overrides = { containerOverrides: [{ name: 'app', command: ['x'.repeat(8_050)] }] };
     const { result } = await interrupted({ overrides });
@@ -592,6 +626,31 @@ describe('what is kept as it was', () => {
     expect(runs()[0]).toMatchObject({ group: 'nightlies', enableExecuteCommand: true, enableECSManagedTags: true });
     expect(runs()[0]?.tags).toContainEqual({ key: 'team', value: 'data' });
     expect(JSON.stringify(runs()[0]?.tags)).not.toContain('aws:');
+  });
+
+  it('an override for a container that AWS added is left out: RunTask takes it for none of the definition', async () => {
+    const overrides = {
+      containerOverrides: [
+        { name: 'aws-guardduty-agent-x1' },
+        { name: 'app', command: ['run'] },
+        { name: 'ecs-service-connect-y2', environment: [variable('A', '1')] },
+      ],
+    };
+    const { result } = await interrupted({ overrides });
+
+    expect(said(result)).toEqual(['act resume-task']);
+    expect(runs()[0]?.overrides?.containerOverrides?.map(({ name, command }) => [name, command])).toEqual([
+      ['app', ['run']],
+    ]);
+  });
+
+  it('as many tags as a task takes: with 50 of its own and the opt-in on its definition, one of its own goes', async () => {
+    const own = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`team-${i}`, 'data']));
+    const { result } = await interrupted({ tags: own, definitionTags: resumable });
+
+    expect(said(result)).toEqual(['act resume-task']);
+    expect(runs()[0]?.tags).toHaveLength(50);
+    expect(runs()[0]?.tags).toContainEqual({ key: 'reflex:enabled', value: 'true' });
   });
 
   it('every container of the definition gets the variables; those that AWS adds are left alone', async () => {

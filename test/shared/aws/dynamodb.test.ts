@@ -145,8 +145,20 @@ describe('dynamoTable on the wire', () => {
       UpdateExpression: 'SET #expiresAt = :expiresAt, #m0 = :m0',
       ExpressionAttributeNames: { '#expiresAt': 'expiresAt', '#m0': 'mark#arn:100' },
       ExpressionAttributeValues: { ':expiresAt': { N: '9' }, ':m0': { N: '100' } },
+      ReturnValues: 'ALL_OLD',
     });
     expect(String(inputsOf(UpdateItemCommand)[0]?.UpdateExpression).length).toBeLessThan(4096);
+  });
+
+  it('answers with the marks that were there before, and takes none of its own for one', async () => {
+    const marks = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`new-${i}`, 2]));
+    // The second UpdateItem finds what the first has set.
+    mock
+      .on(UpdateItemCommand)
+      .resolvesOnce({ Attributes: { 'mark#old': { N: '1' }, 'mark#new-7': { N: '1' } } })
+      .resolvesOnce({ Attributes: { 'mark#old': { N: '1' }, 'mark#new-7': { N: '1' }, 'mark#new-8': { N: '2' } } });
+
+    expect(await table.mark({ pk: 'p', sk: 's' }, marks, 9)).toEqual({ old: 1, 'new-7': 1 });
   });
 
   it('reads every page of a query, an index and a scan, and stops at the limit', async () => {

@@ -1,3 +1,5 @@
+import { DescribeLimitsCommand, KinesisClient } from '@aws-sdk/client-kinesis';
+import { mockClient } from 'aws-sdk-client-mock';
 import { describe, expect, it } from 'vitest';
 import {
   describeStreamSummary,
@@ -130,6 +132,16 @@ describe('freeShards', () => {
     fake.kinesis.createStream('orders', 3);
 
     expect(await freeShards()).toBe(0);
+  });
+
+  it('is an error where the answer says nothing: that is not no free shard', async () => {
+    const kinesis = mockClient(KinesisClient);
+    kinesis.on(DescribeLimitsCommand).resolves({});
+
+    const answer = freeShards();
+
+    await expect(answer).rejects.toThrow('DescribeLimits answered without');
+    kinesis.restore();
   });
 });
 

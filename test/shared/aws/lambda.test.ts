@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  hasOtherSources,
   listEventSourceConsumers,
   putFunctionConcurrency,
   reservedConcurrency,
@@ -51,6 +52,19 @@ describe('listEventSourceConsumers', () => {
       { EventSourceArn: orders },
       { EventSourceArn: orders, Marker: '100' },
     ]);
+  });
+});
+
+describe('hasOtherSources', () => {
+  it('finds another source behind the first page of mappings, and none where they are all idle or the same', async () => {
+    for (let i = 0; i < 100; i++) fake.lambda.map(orders, 'billing');
+    fake.lambda.map(`${orders}-idle`, 'billing', { state: 'Disabled' });
+    const alone = await hasOtherSources('billing', orders);
+    fake.lambda.map(`${orders}-2`, 'billing');
+
+    const together = await hasOtherSources('billing', orders);
+
+    expect({ alone, together }).toEqual({ alone: false, together: true });
   });
 });
 

@@ -41,6 +41,7 @@ describe('a task state change', () => {
     ['spot-interruption', {}],
     ['spot-interruption-running', { lastStatus: 'RUNNING', version: 5 }],
     ['spot-interruption-elb-first', {}],
+    ['spot-interruption-two-elb', {}],
     ['spot-interruption-network-interface', {}],
     ['spot-interruption-termination-notice', { stopCode: 'TerminationNotice' }],
     ['spot-interruption-no-stop-code', { stopCode: null }],
@@ -172,6 +173,22 @@ describe('two readings of one task', () => {
 });
 
 describe('DescribeTasks', () => {
+  it.each([
+    [['DELETED', 'ATTACHED'], 'ATTACHED'],
+    [['ATTACHED', 'DELETED'], 'ATTACHED'],
+    [['DELETED', 'DELETED'], 'DELETED'],
+    [[], null],
+  ])('with attachments elb %j is taken for %s: ECS is through with all of them, or it is not', (statuses, expected) => {
+    const attachments = statuses.map((status, i) => ({
+      id: `elb-${i}`,
+      type: i === 0 ? 'elb' : 'ELB',
+      status,
+      details: [],
+    }));
+
+    expect(taskIn(taskStateChange({ attachments })).elbStatus).toBe(expected);
+  });
+
   it('tells the same of a task as its event, but for the elb attachment', () => {
     const { stoppingAt, updatedAt: _, attachments, ...detail } = taskDetail();
     const [network] = attachments;

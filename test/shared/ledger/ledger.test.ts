@@ -41,6 +41,46 @@ function prepare(faults: Fault[] = []) {
 
 const memory = (value: number) => (state: ResourceState) => ({ state: remember(state, { value }) });
 
+describe('note', () => {
+  it('tells what was noted of the same before, whoever did, and not what is noted now', async () => {
+    const { book, time } = prepare();
+
+    const first = await book.note(fn, 'web', ['a', 'b']);
+    await book.note('other', 'web', ['x']);
+    await book.note(fn, 'api', ['y']);
+    time.now += 5;
+    const second = await book.note(fn, 'web', ['b', 'c']);
+
+    expect(first).toEqual(new Map());
+    expect(second).toEqual(
+      new Map([
+        ['a', start],
+        ['b', start],
+      ]),
+    );
+  });
+
+  it('tells one of two that note at once of the other', async () => {
+    const { book } = prepare();
+
+    const answers = await Promise.all([book.note(fn, 'web', ['a']), book.note(fn, 'web', ['b'])]);
+
+    expect(answers.map((before) => [...before.keys()])).toEqual([[], ['a']]);
+  });
+
+  it('is forgotten with the hour, and two hours later by the table', async () => {
+    const { book, time, table } = prepare();
+    await book.note(fn, 'web', ['a']);
+    time.now += hour;
+
+    expect(await book.note(fn, 'web', ['b'])).toEqual(new Map());
+    expect(table.rows().map(({ expiresAt }) => expiresAt)).toEqual([
+      (start + 2 * hour) / 1_000,
+      (start + 3 * hour) / 1_000,
+    ]);
+  });
+});
+
 describe('read', () => {
   it('answers with a fresh state for every resource, no modes and no pulse where nothing is stored', async () => {
     const { book, calls } = prepare();

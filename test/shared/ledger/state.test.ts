@@ -383,6 +383,8 @@ describe('seen occurrences', () => {
     expect(seen).toHaveProperty(`o${seenMax - 2}`);
     expect(seen).not.toHaveProperty(`o${seenMax - 1}`);
     expect(Object.keys(mark(full, 'o3'))).toHaveLength(seenMax);
+    const batch = Array.from({ length: seenMax + 100 }, (_, i) => `b${i}`);
+    expect(Object.keys(mark(full, ...batch))).toEqual(batch);
   });
 });
 

@@ -6,7 +6,13 @@ type Fields = Readonly<Record<string, unknown>>;
 export const serviceArn = (name: string, cluster = 'prod'): string =>
   `arn:aws:ecs:${region}:${account}:service/${cluster}/${name}`;
 
-const clusterName = (nameOrArn = 'default'): string => nameOrArn.slice(nameOrArn.lastIndexOf('/') + 1);
+/** Only this account's clusters, of this Region, are known. */
+const clusterName = (nameOrArn = 'default'): string => {
+  if (nameOrArn.startsWith('arn:') && !nameOrArn.startsWith(`arn:aws:ecs:${region}:${account}:`)) {
+    throw new AwsError('ClusterNotFoundException', 'Cluster not found.');
+  }
+  return nameOrArn.slice(nameOrArn.lastIndexOf('/') + 1);
+};
 const lastPart = (nameOrArn: string): string => nameOrArn.slice(nameOrArn.lastIndexOf('/') + 1);
 
 /**
@@ -170,7 +176,15 @@ export const fakeEcs = (clock: () => number) => {
       }
       const wrong = wrongWith(input);
       if (wrong !== undefined) throw new AwsError('InvalidParameterException', wrong);
-      if (!definitions.has(input.taskDefinition)) throw new AwsError('ClientException', 'TaskDefinition not found.');
+      const definition = definitions.get(input.taskDefinition);
+      if (definition === undefined) throw new AwsError('ClientException', 'TaskDefinition not found.');
+      const stray = strayOverride(input, definition);
+      if (stray !== undefined) {
+        throw new AwsError(
+          'InvalidParameterException',
+          `Override for container named ${stray} is not a container in the TaskDefinition.`,
+        );
+      }
       if (shortage.get(input.launchType ?? 'FARGATE_SPOT') === 'thrown')
         throw new AwsError('ClientException', NO_CAPACITY);
       const answer = runTask(input);
@@ -372,6 +386,13 @@ const wrongWith = (input: RunInput): string | undefined => {
   if (input.group?.startsWith('service:')) return 'The group is reserved.';
   if (subnets.length === 0 || subnets.length > 16) return 'subnets must be between 1 and 16.';
   return undefined;
+};
+
+/** An override for a container that the definition does not have. */
+const strayOverride = ({ overrides = {} }: RunInput, { containerDefinitions = [] }: Fields): string | undefined => {
+  const names = (containerDefinitions as readonly Fields[]).map(({ name }) => name);
+  const { containerOverrides = [] } = overrides as { containerOverrides?: readonly { readonly name: string }[] };
+  return containerOverrides.find(({ name }) => !names.includes(name))?.name;
 };
 
 const familyOf = (arn: string): string => arn.split('/')[1]?.split(':')[0] ?? '';

@@ -27,8 +27,13 @@ export const fakeLambda = ({ concurrency = 1_000, pageSize = 100 } = {}) => {
     name: 'lambda',
     route,
     operations: {
-      ListEventSourceMappings: ({ EventSourceArn, Marker = '0' }: { EventSourceArn: string; Marker?: string }) => {
-        const asked = mappings.filter((mapping) => mapping.EventSourceArn === EventSourceArn);
+      ListEventSourceMappings: (input: { EventSourceArn?: string; FunctionName?: string; Marker?: string }) => {
+        const { EventSourceArn, FunctionName, Marker = '0' } = input;
+        const asked = mappings.filter(
+          (mapping) =>
+            (EventSourceArn === undefined || mapping.EventSourceArn === EventSourceArn) &&
+            (FunctionName === undefined || mapping.FunctionArn.split(':')[6] === FunctionName),
+        );
         const { items, next } = page(asked, Number(Marker), pageSize);
         return { EventSourceMappings: items, ...(next !== undefined && { NextMarker: String(next) }) };
       },

@@ -34,8 +34,7 @@ const counts = (decision: Decision): unknown =>
     ? decision.calls.map(({ params }) => ('desiredCount' in params ? params.desiredCount : params))
     : [];
 
-const standInOf = (decision: Decision) =>
-  ((decision.kind === 'act' ? decision.rememberFirst : decision.remember) as Memory | undefined)?.standIn;
+const standInOf = (decision: Decision) => (decision.remember as Memory | undefined)?.standIn;
 
 describe('a shortage of Spot capacity', () => {
   it('raises the paired service to what is lacking, at once', () => {
@@ -59,7 +58,6 @@ describe('a shortage of Spot capacity', () => {
     const decision = decide(situation({ service: short, pair: { desired: 1, running: 1 } }), policy, at);
 
     expect(standInOf(decision)).toMatchObject({ original: 1, previous: 1, wrote: 4, need: 10, since: at });
-    expect(decision).not.toHaveProperty('remember');
   });
 
   it('counts tasks that are starting as missing once others cannot be placed', () => {
@@ -278,7 +276,7 @@ describe('while the paired service stands in', () => {
 describe('Spot capacity that comes and goes', () => {
   it('doubles the wait when it goes during the way down', () => {
     const decision = decide(later(standIn({ stepped: true }), { service: { running: 3 } }), policy, at);
-    expect(decision).toHaveProperty('rememberFirst', expect.objectContaining({ level: 1 }));
+    expect(decision).toHaveProperty('remember', expect.objectContaining({ level: 1 }));
 
     const memory = { ...whole(), level: 1 };
     expect(decide(later(memory), policy, at)).toMatchObject({ kind: 'defer', reason: 'spot-settling' });
@@ -288,7 +286,7 @@ describe('Spot capacity that comes and goes', () => {
 
   it('does not double it for one that only gets worse', () => {
     const decision = decide(later(standIn(), { service: { running: 3 } }), policy, at);
-    expect(decision).toHaveProperty('rememberFirst', expect.objectContaining({ level: 0 }));
+    expect(decision).toHaveProperty('remember', expect.objectContaining({ level: 0 }));
   });
 
   it.each([
@@ -297,7 +295,7 @@ describe('Spot capacity that comes and goes', () => {
   ])('doubles it for a shortage %i ms after the last one: level %i', (ago, level) => {
     const memory = { level: 2, endedAt: at - ago };
     const decision = decide(situation({ service: short, memory }), policy, at);
-    expect(decision).toHaveProperty('rememberFirst', expect.objectContaining({ level }));
+    expect(decision).toHaveProperty('remember', expect.objectContaining({ level }));
   });
 
   it('waits four hours at most', () => {
@@ -371,7 +369,6 @@ describe('somebody else who sets the count', () => {
     const decision = decide(later(memory, { service: short, pair: { desired: 0, running: 0 } }), policy, at);
 
     expect(decision).toMatchObject({ kind: 'act', reason: 'spot-fallback', planned: false });
-    expect(decision).not.toHaveProperty('lasting');
     expect(counts(decision)).toEqual([4]);
   });
 

@@ -62,7 +62,7 @@ const live = ({ original, max, moments }: Setting) => {
     });
     const decision = decide(facts, rules, now);
     if (decision.kind === 'act') {
-      memory = (decision.rememberFirst ?? memory) as Memory;
+      memory = (decision.remember ?? memory) as Memory;
       for (const { params } of decision.calls) {
         const to = params.desiredCount ?? Number.NaN;
         writes.push({ minute, service: params.service, from: pair, to, lost });
@@ -199,7 +199,7 @@ it('an event that is told again right after changes nothing more', () => {
       const again = situation({
         service,
         pair: { desired: to, running: pair },
-        memory: (first.rememberFirst ?? {}) as Memory,
+        memory: (first.remember ?? {}) as Memory,
         openedAt: at,
         lastActAt: at,
       });

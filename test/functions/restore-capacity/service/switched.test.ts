@@ -50,8 +50,7 @@ const later = (memory: Memory, more: Parameters<typeof situation>[0] = {}) =>
 const strategyOf = (decision: Decision): unknown =>
   decision.kind === 'act' ? decision.calls.map(({ params }) => params) : [];
 
-const standInOf = (decision: Decision) =>
-  ((decision.kind === 'act' ? decision.rememberFirst : decision.remember) as Memory | undefined)?.standIn;
+const standInOf = (decision: Decision) => (decision.remember as Memory | undefined)?.standIn;
 
 const cluster = 'arn:aws:ecs:eu-west-1:111122223333:cluster/prod';
 
@@ -200,7 +199,7 @@ describe('a probe', () => {
     expect(strategyOf(decision)).toEqual([
       { cluster, service: 'web', capacityProviderStrategy: onDemand, forceNewDeployment: true },
     ]);
-    expect(decision).toHaveProperty('rememberFirst.level', 1);
+    expect(decision).toHaveProperty('remember.level', 1);
     expect(standInOf(decision)).toMatchObject({ probing: false, original });
   });
 

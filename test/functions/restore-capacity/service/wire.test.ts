@@ -357,7 +357,7 @@ describe('a strategy switch', () => {
     const restore = restorer(aws);
     let stored: unknown;
     aws.fault('UpdateService', () => {
-      stored = storedState(restore.world, web)?.remembered;
+      stored = storedState(restore.world, web)?.intent?.remember;
       return undefined;
     });
 
@@ -444,7 +444,7 @@ describe('what goes wrong', () => {
     const { outcomes } = await restore.batch(failure());
 
     expect(outcomes).toMatchObject([{ decision: 'escalate', reason: 'access-denied' }]);
-    expect(storedState(restore.world, web)?.remembered).toEqual({ turn: 2, level: 0 });
+    expect(storedState(restore.world, web)?.remembered).toBeUndefined();
     expect(restore.world.told).toHaveLength(1);
   });
 

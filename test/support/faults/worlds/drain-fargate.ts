@@ -25,9 +25,12 @@ export const open = async (): Promise<FaultWorld> => {
     horizonMs: 60 * 60 * SECOND,
     onGuardError: 'proceed',
     heedsCalendar: true,
-    handler: (runtime, patience) => remediation(drainFargate({}, patience), inSwarms(runtime, subjectOf)),
+    handler: (runtime, patience) =>
+      remediation(drainFargate({}, patience, runtime.ledger.note), inSwarms(runtime, subjectOf)),
     hear: (events) =>
-      drainFargate({}, { clock: aws.clock, sleep: async () => undefined, random: () => 0 }).hear(events),
+      drainFargate({}, { clock: aws.clock, sleep: async () => undefined, random: () => 0 }, async () => new Map()).hear(
+        events,
+      ),
     scene: ({ optedIn }) => {
       aws.reset();
       const { group, tasks } = spotService(aws, optedIn ? {} : { tags: {} });
