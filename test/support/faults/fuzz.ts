@@ -127,7 +127,18 @@ const nonsense = (crowd: Crowd, random: Random, tally: Tally): Sent => {
     (event, kind) => mutated(typeof event === 'string' ? (opened(event) ?? event) : event, kind, random, strangers),
     original,
   );
-  return { original, text: typeof changed === 'string' ? changed : JSON.stringify(changed) };
+  const text = typeof changed === 'string' ? changed : written(changed);
+  return text === null ? nonsense(crowd, random, tally) : { original, text };
+};
+
+/** null: nested deeper than V8 writes JSON. */
+const written = (value: unknown): string | null => {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 };
 
 const delivered = async (

@@ -21,7 +21,7 @@ export const open = async (): Promise<FaultWorld> => {
     close: aws.close,
     acts: true,
     sweepMs: null,
-    hiddenMs: 540_000,
+    hiddenMs: 100_000,
     horizonMs: 60 * 60 * SECOND,
     onGuardError: 'proceed',
     heedsCalendar: true,
