@@ -141,7 +141,17 @@ const latest = (
 ): EcsTask | undefined => {
   const answer = shown.get(resource);
   const task = answer !== undefined && 'value' in answer ? answer.value : undefined;
-  return told === undefined || task === undefined ? (told ?? task) : later(told, task);
+  if (told === undefined || task === undefined) return told ?? task;
+  const known = later(told, task);
+  // Whose task it is and where it listens never changes: there ECS's answer counts before an event's word.
+  return {
+    ...known,
+    group: task.group || known.group,
+    startedBy: task.startedBy ?? known.startedBy,
+    taskDefinitionArn: task.taskDefinitionArn || known.taskDefinitionArn,
+    ipv4: task.ipv4.length > 0 ? task.ipv4 : known.ipv4,
+    ipv6: task.ipv6.length > 0 ? task.ipv6 : known.ipv6,
+  };
 };
 
 const absent = (answer: Reading<EcsTask | undefined> | undefined, resource: string): Observed<TaskFacts> =>

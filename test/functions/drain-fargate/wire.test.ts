@@ -444,6 +444,21 @@ describe('another account', () => {
   });
 });
 
+describe('an event that says otherwise than ECS', () => {
+  it.each([
+    ['of the address takes its own target out, not another task’s', '10.0.0.1', '10.0.0.2'],
+    ['of the service is about the one that ECS names', 'service:web', 'service:api'],
+  ])('%s', async (_, own, others) => {
+    const { tasks } = spotService(aws);
+    const event = JSON.parse(JSON.stringify(tasks[0]?.event({ version: 99 })).replaceAll(`"${own}"`, `"${others}"`));
+
+    const result = await drainer(time).batch(event);
+
+    expect(reasons(result)).toEqual(['act spot-interruption']);
+    expect(draining()).toEqual(['10.0.0.1:8080']);
+  });
+});
+
 describe('services that have not opted in', () => {
   it('cost no read of their target groups and registries, cold or warm', async () => {
     const { tasks } = spotService(aws, { tags: {}, registry: 'srv-web' });
