@@ -73,6 +73,30 @@ export interface Defer extends Explained {
   readonly lasting?: boolean;
 }
 
+/** Nothing to do, and why. */
+export const skip = (reason: Reason, why: string, remember?: JsonObject): Skip => ({
+  kind: 'skip',
+  reason,
+  why,
+  ...(remember && { remember }),
+});
+/** A person must look; `advice`: what they would do or approve. */
+export const escalate = (reason: Reason, why: string, advice: string, remember?: JsonObject): Escalate => ({
+  kind: 'escalate',
+  reason,
+  why,
+  advice,
+  ...(remember && { remember }),
+});
+/** Not before `until`, epoch ms. */
+export const defer = (reason: Reason, until: number, why: string, remember?: JsonObject): Defer => ({
+  kind: 'defer',
+  reason,
+  until,
+  why,
+  ...(remember && { remember }),
+});
+
 /** The closed union every `decide.ts` returns. */
 export type Decision<C extends Call = Call> = Act<C> | Skip | Escalate | Defer;
 export type DecisionKind = Decision['kind'];

@@ -13,12 +13,12 @@ import {
   triggerOf,
   withoutSecrets,
 } from './case.ts';
-import type { Act, Call, Decision, Defer, Outcome } from './decision.ts';
+import { type Act, type Call, type Decision, type Defer, escalate, type Outcome, skip } from './decision.ts';
 import { receive } from './events/envelope.ts';
 import { isQuestion } from './events/reflex-explain.ts';
 import type { CommonFacts, ReflexFunction } from './function.ts';
 import { TOGETHER_MS } from './guards/correlated-failure.ts';
-import { type BrakeContext, escalate, type Stop, skip } from './guards/guard.ts';
+import type { BrakeContext, Stop } from './guards/guard.ts';
 import { admit, refused, restrain } from './guards/index.ts';
 import { effectiveMode } from './guards/mode.ts';
 import { recordId } from './ledger/ledger.ts';

@@ -1,9 +1,9 @@
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { deregisterTargets, targetsPerCall } from '../../shared/aws/elbv2.ts';
 import { deregisterInstance } from '../../shared/aws/servicediscovery.ts';
-import type { Act } from '../../shared/decision.ts';
+import { type Act, defer, escalate, skip } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
-import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import type { Stop } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { chunksOf } from '../../shared/reads.ts';
 import { said } from '../../shared/words.ts';

@@ -1,4 +1,4 @@
-import type { Call, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import { type Call, type Decision, defer, escalate, type Skip, skip } from '../../shared/decision.ts';
 import { nameOf } from '../../shared/words.ts';
 import {
   GONE,
@@ -228,26 +228,6 @@ const afterwards = (view: View): Decision<DrainCall> => {
 const rules: readonly Rule[] = [gone, tooLate, notRunning, drain, stay, notKnown];
 
 // --- Words and small parts ---
-
-const skip = (reason: Skip['reason'], why: string, remember?: Memory): Skip => ({
-  kind: 'skip',
-  reason,
-  why,
-  ...(remember && { remember }),
-});
-const escalate = (reason: Escalate['reason'], why: string, advice: string): Escalate => ({
-  kind: 'escalate',
-  reason,
-  why,
-  advice,
-});
-const defer = (reason: Defer['reason'], until: number, why: string, remember?: Memory): Defer => ({
-  kind: 'defer',
-  reason,
-  until,
-  why,
-  ...(remember && { remember }),
-});
 
 /** A later event of an interruption that is seen to: the open incident and its check stand as they are. */
 const alreadyDone = ({ facts }: View): Skip =>

@@ -7,7 +7,8 @@ import {
   modifyServerlessCache,
   modifyShardConfiguration,
 } from '../../shared/aws/elasticache.ts';
-import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import { defer, escalate, skip } from '../../shared/decision.ts';
+import type { Stop } from '../../shared/guards/guard.ts';
 import { inOrder } from '../../shared/in-order.ts';
 import { said } from '../../shared/words.ts';
 import { commandLine } from './commands.ts';

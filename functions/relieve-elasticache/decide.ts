@@ -1,10 +1,10 @@
-import type { Decision } from '../../shared/decision.ts';
+import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { addressOf, groupAround, listMembers, modify, recentEvents, setTag } from './commands.ts';
 import { inWords, isValkeyOrRedis, NEWEST_REDIS } from './engine.ts';
 import type { CacheSituation, Family, GroupSituation, Memory, SlowCommand } from './facts.ts';
 import { dataCommands, SATURATED, share, WARNING } from './load.ts';
 import { type Need, offloadsTls } from './node-types.ts';
-import { defer, escalate, found, plan, skip } from './plan.ts';
+import { found, plan } from './plan.ts';
 import type { Policy } from './policy.ts';
 import {
   addReplicas,

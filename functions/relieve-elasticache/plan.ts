@@ -1,4 +1,4 @@
-import type { Act, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import { type Act, type Decision, type Defer, type Escalate, escalate } from '../../shared/decision.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import { commandLine, listTypes } from './commands.ts';
 import type { Change, Memory } from './facts.ts';
@@ -177,26 +177,6 @@ const globalAdvice = (id: string, { call, params }: ElastiCacheCall, shards: num
     ? command('rebalance-slots-in')
     : command('increase-node-groups-in', `--node-group-count ${params.NodeGroupCount}`);
 };
-
-export const skip = (reason: Reason, why: string, remember?: Memory): Skip => ({
-  kind: 'skip',
-  reason,
-  why,
-  ...(remember && { remember }),
-});
-export const escalate = (reason: Reason, why: string, advice: string): Escalate => ({
-  kind: 'escalate',
-  reason,
-  why,
-  advice,
-});
-export const defer = (reason: Reason, until: number, why: string, remember?: Memory): Defer => ({
-  kind: 'defer',
-  reason,
-  until,
-  why,
-  ...(remember && { remember }),
-});
 
 /** For a finding that starts with how hot it is. */
 export const found = (view: View, reason: Reason, why: string): Finding => ({ reason, why: `${heat(view)}. ${why}` });

@@ -1,7 +1,7 @@
-import type { Decision } from '../../shared/decision.ts';
+import { type Decision, skip } from '../../shared/decision.ts';
 import type { Added } from './facts.ts';
 import { engineHour } from './load.ts';
-import { change, inWindow, skip } from './plan.ts';
+import { change, inWindow } from './plan.ts';
 import { type ElastiCacheCall, type Remedy, removeReplicas, removeShard, replicasIn } from './remedies.ts';
 import { duration, type NodeView, percent, replicasOf, type View } from './view.ts';
 

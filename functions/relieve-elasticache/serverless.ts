@@ -1,7 +1,7 @@
-import type { Decision } from '../../shared/decision.ts';
+import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { commandLine, recentEvents, setTag } from './commands.ts';
 import type { Memory, ServerlessSituation } from './facts.ts';
-import { defer, escalate, pace, skip } from './plan.ts';
+import { pace } from './plan.ts';
 import type { Policy } from './policy.ts';
 import type { ElastiCacheCall } from './remedies.ts';
 

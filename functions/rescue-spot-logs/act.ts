@@ -1,9 +1,9 @@
 import { isAccessDenied, isErrorNamed, isTransient } from '../../shared/aws/client.ts';
 import { createSnapshot, createTags, deleteSnapshot, deleteVolume } from '../../shared/aws/ec2.ts';
 import { runTask } from '../../shared/aws/ecs.ts';
-import type { Act, OutcomeAction } from '../../shared/decision.ts';
+import { type Act, defer, escalate, type OutcomeAction } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
-import { defer, escalate, type Stop } from '../../shared/guards/guard.ts';
+import type { Stop } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { said } from '../../shared/words.ts';
 import type { RescueCall } from './calls.ts';

@@ -1,4 +1,4 @@
-import type { Act, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import { type Act, type Decision, type Defer, defer, type Escalate, type Skip, skip } from '../../shared/decision.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import { FILESYSTEMS, type Filesystem } from '../../shared/spot-logs.ts';
@@ -59,7 +59,7 @@ const attached: Rule = (s, _, now) => {
     ]);
   }
   if (isGone(instance) || instance === 'shutting-down') {
-    return wait('volume-detaching', now + LETTING_GO, `${item.instance} has not let go of ${volumeId} yet.`);
+    return defer('volume-detaching', now + LETTING_GO, `${item.instance} has not let go of ${volumeId} yet.`);
   }
   return skip('volume-attached', `${volumeId} is attached to ${item.instance}, which is ${instance}.`);
 };
@@ -67,7 +67,7 @@ const attached: Rule = (s, _, now) => {
 const instanceLives: Rule = ({ instance, item, volumeId, volume }, _, now) => {
   if (volume === null || isGone(instance)) return undefined;
   if (instance === 'shutting-down') {
-    return wait('volume-detaching', now + LETTING_GO, `${item.instance} is still shutting down.`);
+    return defer('volume-detaching', now + LETTING_GO, `${item.instance} is still shutting down.`);
   }
   return skip(
     'instance-lives',
@@ -175,7 +175,7 @@ const awaitSnapshot: Rule = (s, _, now) => {
   const [pending] = usable(s.snapshots);
   if (pending === undefined || pending.state === 'completed') return undefined;
   const why = `Snapshot ${pending.id} of ${s.volumeId}, begun ${time(pending.startedAt)}, is ${pending.state}.`;
-  return wait('snapshot-pending', now + LOOK_AGAIN, why);
+  return defer('snapshot-pending', now + LOOK_AGAIN, why);
 };
 
 // --- Task ---
@@ -197,7 +197,7 @@ const ship: Rule = (s, policy, now) => {
     );
   }
   if (asked !== null && now - asked < TASK_LISTED) {
-    return wait('shipping-logs', now + LOOK_AGAIN, `The task that ships ${volumeId} is not listed yet.`);
+    return defer('shipping-logs', now + LOOK_AGAIN, `The task that ships ${volumeId} is not listed yet.`);
   }
   const filesystem = filesystemOf(s);
   if (!filesystem.mountable) return undefined;
@@ -221,7 +221,7 @@ const judge = (s: VolumeSituation, snapshot: Snapshot, task: RescueTask, now: nu
   const { volumeId, item } = s;
   if (task.lastStatus !== 'STOPPED') {
     const why = `Task ${task.arn} ships ${volumeId}: ${task.lastStatus || 'no status'}.`;
-    return wait('shipping-logs', now + LOOK_AGAIN, why);
+    return defer('shipping-logs', now + LOOK_AGAIN, why);
   }
   const missing = missingProof(s, snapshot, task);
   if (missing !== null || s.marker === null) return attemptFailed(s, missing ?? 'there is no marker in S3', now);
@@ -280,7 +280,7 @@ const attemptFailed = (
 const backingOff = (s: VolumeSituation, now: number): Defer | undefined => {
   const { retryAt = 0 } = memoryOf(s);
   return now < retryAt
-    ? wait('rescue-backoff', retryAt, `The next attempt to rescue ${s.volumeId} is made at ${time(retryAt)}.`)
+    ? defer('rescue-backoff', retryAt, `The next attempt to rescue ${s.volumeId} is made at ${time(retryAt)}.`)
     : undefined;
 };
 
@@ -330,9 +330,6 @@ const step = (reason: Reason, why: string, calls: readonly RescueCall[], remembe
 });
 
 const memoryOf = ({ ledger }: VolumeSituation): Memory => ledger.remembered as Memory;
-
-const wait = (reason: Reason, until: number, why: string): Defer => ({ kind: 'defer', reason, until, why });
-const skip = (reason: Reason, why: string): Skip => ({ kind: 'skip', reason, why });
 
 const rules: readonly Rule[] = [
   attached,

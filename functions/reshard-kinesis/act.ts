@@ -1,7 +1,8 @@
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { mergeShards, splitShard, updateShardCount } from '../../shared/aws/kinesis.ts';
 import { putFunctionConcurrency } from '../../shared/aws/lambda.ts';
-import { defer, escalate, type Stop, skip } from '../../shared/guards/guard.ts';
+import { defer, escalate, skip } from '../../shared/decision.ts';
+import type { Stop } from '../../shared/guards/guard.ts';
 import { inOrder } from '../../shared/in-order.ts';
 import { said } from '../../shared/words.ts';
 import type { KinesisCall } from './decide.ts';

@@ -1,4 +1,13 @@
-import type { Act, Call, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import {
+  type Act,
+  type Call,
+  type Decision,
+  defer,
+  type Escalate,
+  escalate,
+  type Skip,
+  skip,
+} from '../../shared/decision.ts';
 import { type Recent, recent, shardsRequired, shardsWorth } from './demand.ts';
 import type { Demand, Memory, QueuedStep, Shard, ShardLoad, StreamSituation } from './facts.ts';
 import type { Policy } from './policy.ts';
@@ -700,21 +709,6 @@ const rules: readonly Rule[] = [
 ];
 
 // --- Words and small parts ---
-
-const skip = (reason: Skip['reason'], why: string): Skip => ({ kind: 'skip', reason, why });
-const escalate = (reason: Escalate['reason'], why: string, advice?: string): Escalate => ({
-  kind: 'escalate',
-  reason,
-  why,
-  ...(advice !== undefined && { advice }),
-});
-const defer = (reason: Defer['reason'], until: number, why: string, remember?: Memory): Defer => ({
-  kind: 'defer',
-  reason,
-  until,
-  why,
-  ...(remember && { remember }),
-});
 
 const updateShardCount = ({ facts }: View, target: number): KinesisCall => ({
   call: 'UpdateShardCount',

@@ -1,4 +1,4 @@
-import type { Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { isSpotInterruption } from '../../shared/ecs-task.ts';
 import { nameOf } from '../../shared/words.ts';
 import type { Memory, Network, Successor, TaskFacts, TaskSituation } from './facts.ts';
@@ -286,18 +286,3 @@ const onDemandBecause = (attempt: number, refused: number): string => {
   if (attempt > 1) return ', as from the second on';
   return refused > 0 ? `, after ${refused} refusals for want of capacity` : '';
 };
-
-const skip = (reason: Skip['reason'], why: string): Skip => ({ kind: 'skip', reason, why });
-const escalate = (reason: Escalate['reason'], why: string, advice: string): Escalate => ({
-  kind: 'escalate',
-  reason,
-  why,
-  advice,
-});
-const defer = (reason: Defer['reason'], until: number, why: string, remember?: Memory): Defer => ({
-  kind: 'defer',
-  reason,
-  until,
-  why,
-  ...(remember && { remember }),
-});

@@ -1,4 +1,4 @@
-import type { Act, Decision, Defer, Escalate, Skip } from '../../shared/decision.ts';
+import { type Act, type Decision, defer, type Escalate, escalate, skip } from '../../shared/decision.ts';
 import { parseWorkItem, RESCUE_TAGS } from '../../shared/spot-logs.ts';
 import {
   drainCalls,
@@ -297,25 +297,6 @@ const act = (
   remember: Memory,
   followUpMs: number,
 ): Act<HostCall> => ({ kind: 'act', reason, why, calls, coolDownMs: 0, planned: true, followUpMs, remember });
-const skip = (reason: Skip['reason'], why: string, remember?: Memory): Skip => ({
-  kind: 'skip',
-  reason,
-  why,
-  ...(remember && { remember }),
-});
-const escalate = (reason: Escalate['reason'], why: string, advice: string): Escalate => ({
-  kind: 'escalate',
-  reason,
-  why,
-  advice,
-});
-const defer = (reason: Defer['reason'], until: number, why: string, remember: Memory): Defer => ({
-  kind: 'defer',
-  reason,
-  until,
-  why,
-  remember,
-});
 
 const sentence = (view: View, calls: readonly HostCall[]): string =>
   `${noticeWords(view)} ${calls.map(callWords).join('; ')}.${missingWords(view)}`;

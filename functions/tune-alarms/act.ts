@@ -1,6 +1,7 @@
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { deleteAlarms, putMetricAlarm } from '../../shared/aws/cloudwatch.ts';
-import { defer, escalate, type Stop } from '../../shared/guards/guard.ts';
+import { defer, escalate } from '../../shared/decision.ts';
+import type { Stop } from '../../shared/guards/guard.ts';
 import { inOrder } from '../../shared/in-order.ts';
 import { type Patience, paced } from '../../shared/patience.ts';
 import { said } from '../../shared/words.ts';

@@ -1,5 +1,6 @@
+import { escalate, skip } from '../decision.ts';
 import { time } from '../words.ts';
-import { type Brake, escalate, skip } from './guard.ts';
+import type { Brake } from './guard.ts';
 
 /** An attempt has a price. Where only the reserve is left, what may wait is skipped; where nothing is, a person is told. */
 export const budget: Brake = ({ refusal, act }) => {

@@ -1,5 +1,6 @@
+import { defer } from '../decision.ts';
 import { time } from '../words.ts';
-import { type Brake, defer } from './guard.ts';
+import type { Brake } from './guard.ts';
 
 export const coolDown: Brake = ({ refusal }) =>
   refusal?.reason === 'cool-down'

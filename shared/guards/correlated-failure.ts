@@ -1,4 +1,5 @@
-import { type Brake, escalate, skip } from './guard.ts';
+import { escalate, skip } from '../decision.ts';
+import type { Brake } from './guard.ts';
 
 /** How far back resources count as in trouble together. */
 export const TOGETHER_MS = 10 * 60_000;

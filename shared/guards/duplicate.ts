@@ -1,4 +1,5 @@
-import { type Brake, skip } from './guard.ts';
+import { skip } from '../decision.ts';
+import type { Brake } from './guard.ts';
 
 /** The occurrence counts, not the delivery: a re-emitted event has a new id. */
 export const duplicate: Brake = ({ refusal }) => {

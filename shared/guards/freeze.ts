@@ -1,5 +1,6 @@
+import { defer } from '../decision.ts';
 import { time } from '../words.ts';
-import { type Brake, defer, GuardError } from './guard.ts';
+import { type Brake, GuardError } from './guard.ts';
 
 const LOOK_AGAIN = 15 * 60_000;
 

@@ -1,6 +1,5 @@
 import type { Act, Defer, Escalate, Skip } from '../decision.ts';
 import type { Mode, Refusal } from '../ledger/types.ts';
-import type { Reason } from '../reasons.ts';
 
 /** A guard's reading: what was read, or that it could not be. */
 export type Reading<T> = { readonly value: T } | { readonly error: unknown };
@@ -39,15 +38,6 @@ export type Stop = Skip | Escalate | Defer;
 export type Guard<Context> = (context: Context) => Stop | undefined;
 export type Entrance = Guard<EntranceContext>;
 export type Brake = Guard<BrakeContext>;
-
-export const skip = (reason: Reason, why: string): Skip => ({ kind: 'skip', reason, why });
-export const escalate = (reason: Reason, why: string, advice: string): Escalate => ({
-  kind: 'escalate',
-  reason,
-  why,
-  advice,
-});
-export const defer = (reason: Reason, until: number, why: string): Defer => ({ kind: 'defer', reason, until, why });
 
 /** What an unreadable guard says; the pipeline decides by the function's `onGuardError` whether it stops. */
 export class GuardError extends Error {

@@ -1,4 +1,5 @@
-import { type Brake, skip } from './guard.ts';
+import { skip } from '../decision.ts';
+import type { Brake } from './guard.ts';
 
 export const hold: Brake = ({ refusal, resource }) =>
   refusal?.reason === 'held'

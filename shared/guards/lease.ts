@@ -1,5 +1,6 @@
+import { skip } from '../decision.ts';
 import { time } from '../words.ts';
-import { type Brake, skip } from './guard.ts';
+import type { Brake } from './guard.ts';
 
 export const lease: Brake = ({ refusal }) => {
   if (refusal?.reason === 'lease-held') {

@@ -1,5 +1,6 @@
+import { skip } from '../decision.ts';
 import type { LedgerView, Mode } from '../ledger/types.ts';
-import { type Entrance, GuardError, skip } from './guard.ts';
+import { type Entrance, GuardError } from './guard.ts';
 
 /** What is in force: `off` for all wins over everything; else the function's own mode, else the one for all, else the stack's. */
 export const effectiveMode = (modes: LedgerView['modes'], stack: Mode): Mode =>

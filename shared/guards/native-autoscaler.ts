@@ -1,4 +1,5 @@
-import { type Brake, escalate } from './guard.ts';
+import { escalate } from '../decision.ts';
+import type { Brake } from './guard.ts';
 
 /** One owner per resource: two controllers answer each other's moves. */
 export const nativeAutoscaler: Brake = ({ managedBy }) =>

@@ -1,4 +1,5 @@
-import { type Entrance, escalate, skip } from './guard.ts';
+import { escalate, skip } from '../decision.ts';
+import type { Entrance } from './guard.ts';
 
 /** The tag that lets Reflex touch a resource; IAM asks for the same. */
 export const OPT_IN_TAG = 'reflex:enabled';

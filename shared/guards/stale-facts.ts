@@ -1,4 +1,5 @@
-import { type Brake, defer } from './guard.ts';
+import { defer } from '../decision.ts';
+import type { Brake } from './guard.ts';
 
 /** Facts older than this describe another moment: a retry or a slow read lies between. */
 const FACTS_LIVE = 60_000;

@@ -1,6 +1,7 @@
 import { updateAutoScalingGroup } from '../../../shared/aws/autoscaling.ts';
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../../shared/aws/client.ts';
-import { defer, escalate, type Stop } from '../../../shared/guards/guard.ts';
+import { defer, escalate } from '../../../shared/decision.ts';
+import type { Stop } from '../../../shared/guards/guard.ts';
 import { inOrder } from '../../../shared/in-order.ts';
 import { said } from '../../../shared/words.ts';
 import type { GroupCall } from './decide.ts';

@@ -1,4 +1,4 @@
-import type { Act, Call, Decision, Defer, Escalate, Skip } from '../../../shared/decision.ts';
+import { type Act, type Call, type Decision, defer, type Escalate, type Skip, skip } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
 import type { GroupFacts, GroupSituation } from './facts.ts';
 import { type Fallback, heeding, isOfStorm, type Memory, pruned, QUIET } from './memory.ts';
@@ -329,9 +329,6 @@ const changing = (
 };
 
 // --- Words and small parts ---
-
-const skip = (reason: Skip['reason'], why: string): Skip => ({ kind: 'skip', reason, why });
-const defer = (reason: Defer['reason'], until: number, why: string): Defer => ({ kind: 'defer', reason, until, why });
 
 const reasonOf = ({ mass }: Storm): 'mass-interruption' | 'pool-depleted' =>
   mass ? 'mass-interruption' : 'pool-depleted';

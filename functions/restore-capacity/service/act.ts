@@ -1,8 +1,8 @@
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../../shared/aws/client.ts';
 import { updateService } from '../../../shared/aws/ecs.ts';
-import type { OutcomeAction } from '../../../shared/decision.ts';
+import { defer, escalate, type OutcomeAction } from '../../../shared/decision.ts';
 import type { Acted, Approved } from '../../../shared/function.ts';
-import { defer, escalate, type Stop } from '../../../shared/guards/guard.ts';
+import type { Stop } from '../../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../../shared/patience.ts';
 import { said } from '../../../shared/words.ts';
 import type { ServiceCall } from './view.ts';

@@ -1,10 +1,10 @@
-import type { Decision } from '../../../shared/decision.ts';
+import { type Decision, escalate, skip } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
 import { type ServiceSituation, turned } from './facts.ts';
 import { beginPaired, goOnPaired, shortage } from './paired.ts';
 import type { ServicePolicy } from './policy.ts';
 import { beginSwitched, commandToSwitch, goOnSwitched, unswitchable } from './switched.ts';
-import { countOf, defer, escalate, isWhole, type ServiceCall, skip, usesSpot, type View } from './view.ts';
+import { countOf, isWhole, putOff, type ServiceCall, usesSpot, type View } from './view.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -73,7 +73,7 @@ const notStarved = ({ facts, service, memory, told, now }: View): Decision<Servi
       `${countOf(service)}: every task has been placed, so capacity is not the trouble.`,
     );
   }
-  return defer(
+  return putOff(
     'tasks-starting',
     { until: now + LOOK_AT_STARTING },
     `${countOf(service)}: every task has been placed for now.`,

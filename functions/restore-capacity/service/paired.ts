@@ -1,17 +1,15 @@
-import type { Decision } from '../../../shared/decision.ts';
+import { type Decision, escalate, skip } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
 import { type Memory, type PairedStandIn, type PairState, type ServiceState, turned } from './facts.ts';
 import {
   coolDown,
   countOf,
-  defer,
-  escalate,
   isWhole,
   levelAtEntry,
   minutes,
   nextLook,
+  putOff,
   type ServiceCall,
-  skip,
   update,
   usesSpot,
   type View,
@@ -96,7 +94,7 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
   const due = Math.max(since + coolDown(level), (facts.ledger.lastActAt ?? 0) + TICK);
   if (wanted === pair.desired && wanted > standIn.original) {
     const until = (standIn.lowSince ?? now) + HOLD_LOAD;
-    return defer(
+    return putOff(
       'load-held',
       look,
       `${counts}. At entry the load needed ${standIn.need}; that is covered until ${time(until)}.`,
@@ -104,7 +102,7 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
     );
   }
   if (now < due) {
-    return defer(
+    return putOff(
       'spot-settling',
       { ...look, until: Math.min(due, look.until) },
       `${counts}. Spot has had all tasks for ${minutes(now - since)}; what is next is due at ${time(due)}.`,
@@ -177,7 +175,7 @@ const notBack = (
   }
   const lacking = service.desired - service.running;
   const atMost = policy.fallbackMax !== null && lacking > policy.fallbackMax ? `, ${policy.fallbackMax} at most` : '';
-  return defer(
+  return putOff(
     'spot-short',
     nextLook(standIn?.since ?? now, now),
     `${counts}${atMost}. Spot is still short.`,

@@ -1,19 +1,17 @@
-import type { Decision } from '../../../shared/decision.ts';
+import { type Decision, escalate, skip } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
 import { type ServiceState, type Strategy, type SwitchedStandIn, turned } from './facts.ts';
 import type { ServicePolicy } from './policy.ts';
 import {
   coolDown,
   countOf,
-  defer,
-  escalate,
   isWhole,
   LOOK,
   levelAtEntry,
   minutes,
   nextLook,
+  putOff,
   type ServiceCall,
-  skip,
   type UpdateParams,
   update,
   type View,
@@ -81,7 +79,7 @@ export const goOnSwitched = (view: View, before: SwitchedStandIn): Decision<Serv
   if (lost) return again(view, standIn);
   if (rolledBack) {
     const level = (memory.level ?? 0) + 1;
-    return defer(
+    return putOff(
       'spot-short',
       nextLook(standIn.since, now),
       `ECS took the probe back: the strategy is ${shown(service.strategy)} again.`,
@@ -157,7 +155,7 @@ const standingIn = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall>
   const remember = { ...memory, standIn };
   const due = standIn.rolledAt + Math.min(PROBE_AFTER * 2 ** level, PROBE_AFTER_AT_MOST);
   if (now < due || standIn.wholeSince === undefined) {
-    return defer(
+    return putOff(
       'spot-short',
       { ...look, until: now < due ? Math.min(due, look.until) : look.until },
       `${countOf(service)} by way of ${shown(service.strategy)}; Spot is tried again from ${time(due)} on, when all run.`,
@@ -191,7 +189,7 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
         level,
         endedAt: now,
       });
-    return defer(
+    return putOff(
       'spot-settling',
       { ...look, until: Math.min(due, look.until) },
       `${countOf(service)} by the original strategy; it counts as recovered at ${time(due)}.`,
@@ -201,7 +199,7 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
   const remember = { ...memory, standIn: { ...kept, ...(failedAt !== undefined && { failedAt }) } };
   const earliest = standIn.rolledAt + ROLLS_APART;
   if (failedAt === undefined || now < earliest) {
-    return defer(
+    return putOff(
       'spot-settling',
       look,
       `${countOf(service)}; Spot is being tried${failedAt === undefined ? '' : `, and failed; it is taken back at ${time(earliest)}`}.`,
@@ -245,7 +243,7 @@ const isOthers = ({ deploying: underWay, deployedAt }: ServiceState, { rolledAt 
   underWay && deployedAt !== null && deployedAt > rolledAt + LOOK;
 
 const deploying = ({ service, memory, now }: View, standIn?: SwitchedStandIn): Decision<ServiceCall> =>
-  defer(
+  putOff(
     'deployment-in-progress',
     standIn === undefined ? { until: now + LOOK } : nextLook(standIn.since, now),
     `${countOf(service)}; a deployment is in progress, and a forced one would supersede it.`,

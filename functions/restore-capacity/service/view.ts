@@ -1,4 +1,4 @@
-import type { Act, Call, Defer, Escalate, Skip } from '../../../shared/decision.ts';
+import { type Act, type Call, type Defer, defer } from '../../../shared/decision.ts';
 import type { Memory, ServiceSituation, ServiceState, Strategy } from './facts.ts';
 import type { ServicePolicy } from './policy.ts';
 
@@ -92,24 +92,10 @@ export const update = (
   remember,
 });
 
-export const skip = (reason: Skip['reason'], why: string, remember?: Memory): Skip => ({
-  kind: 'skip',
-  reason,
-  why,
-  ...(remember && { remember }),
-});
-
-export const escalate = (reason: Escalate['reason'], why: string, advice: string, remember?: Memory): Escalate => ({
-  kind: 'escalate',
-  reason,
-  why,
-  advice,
-  ...(remember && { remember }),
-});
-
-export const defer = (
+/** As a `defer` of any function, and whether people are told that it lasts. */
+export const putOff = (
   reason: Defer['reason'],
   { until, lasting = false }: { readonly until: number; readonly lasting?: boolean },
   why: string,
   remember?: Memory,
-): Defer => ({ kind: 'defer', reason, until, why, ...(lasting && { lasting }), ...(remember && { remember }) });
+): Defer => ({ ...defer(reason, until, why, remember), ...(lasting && { lasting }) });
