@@ -4,6 +4,7 @@ import {
   type ServiceNamespace,
 } from '@aws-sdk/client-application-auto-scaling';
 import { client, isErrorNamed } from './client.ts';
+import { allPages } from './pages.ts';
 
 /** Ids a call may name. */
 const IDS_PER_CALL = 50;
@@ -19,20 +20,15 @@ export const scalableDimensions = async (
 ): Promise<ReadonlyMap<string, readonly string[]>> => {
   const found = new Map<string, string[]>();
   const read = async (some: readonly string[]) => {
-    let token: string | undefined;
-    do {
+    const targets = await allPages(async (NextToken) => {
       const page = await client(ApplicationAutoScalingClient).send(
-        new DescribeScalableTargetsCommand({
-          ServiceNamespace: namespace,
-          ResourceIds: [...some],
-          ...(token !== undefined && { NextToken: token }),
-        }),
+        new DescribeScalableTargetsCommand({ ServiceNamespace: namespace, ResourceIds: [...some], NextToken }),
       );
-      for (const { ResourceId = '', ScalableDimension = '' } of page.ScalableTargets ?? []) {
-        found.set(ResourceId, [...(found.get(ResourceId) ?? []), ScalableDimension]);
-      }
-      token = page.NextToken;
-    } while (token !== undefined);
+      return { items: page.ScalableTargets, next: page.NextToken };
+    });
+    for (const { ResourceId = '', ScalableDimension = '' } of targets) {
+      found.set(ResourceId, [...(found.get(ResourceId) ?? []), ScalableDimension]);
+    }
   };
   const calls: Promise<void>[] = [];
   for (let i = 0; i < ids.length; i += IDS_PER_CALL) calls.push(read(ids.slice(i, i + IDS_PER_CALL)));

@@ -1,6 +1,7 @@
 import {
   AutoScalingClient,
   type AutoScalingGroup,
+  type AutoScalingGroupNamesType,
   CompleteLifecycleActionCommand,
   type CompleteLifecycleActionType,
   DescribeAutoScalingGroupsCommand,
@@ -14,6 +15,7 @@ import {
   type UpdateAutoScalingGroupType,
 } from '@aws-sdk/client-auto-scaling';
 import { client } from './client.ts';
+import { allPages } from './pages.ts';
 
 const autoscaling = () => client(AutoScalingClient);
 /** Whoever changes a group repeats the call itself, and only while it still makes sense. */
@@ -24,50 +26,28 @@ const groupsPerCall = 50;
 /** DetachInstances takes this many instances a call. */
 export const detachesPerCall = 20;
 
-/**
- * Groups by name, with the lifecycle state of each of their instances; those that do not exist are left out.
- * @iam autoscaling:DescribeAutoScalingGroups
- */
+/** Groups by name, with the lifecycle state of each of their instances; those that do not exist are left out. */
 export const describeAutoScalingGroups = async (names: readonly string[]): Promise<AutoScalingGroup[]> => {
   const groups: AutoScalingGroup[] = [];
   for (let start = 0; start < names.length; start += groupsPerCall) {
     const AutoScalingGroupNames = names.slice(start, start + groupsPerCall);
-    let token: string | undefined;
-    do {
-      const page = await autoscaling().send(
-        new DescribeAutoScalingGroupsCommand({
-          AutoScalingGroupNames,
-          MaxRecords: 100,
-          ...(token !== undefined && { NextToken: token }),
-        }),
-      );
-      groups.push(...(page.AutoScalingGroups ?? []));
-      token = page.NextToken;
-    } while (token !== undefined);
+    groups.push(...(await groupsBy({ AutoScalingGroupNames })));
   }
   return groups;
 };
 
-/**
- * Groups of the account and Region that carry a tag with a value.
- * @iam autoscaling:DescribeAutoScalingGroups
- */
-export const groupsTagged = async (key: string, value: string): Promise<AutoScalingGroup[]> => {
-  const groups: AutoScalingGroup[] = [];
-  let token: string | undefined;
-  do {
+/** Groups of the account and Region that carry a tag with a value. */
+export const groupsTagged = (key: string, value: string): Promise<AutoScalingGroup[]> =>
+  groupsBy({ Filters: [{ Name: `tag:${key}`, Values: [value] }] });
+
+/** @iam autoscaling:DescribeAutoScalingGroups */
+const groupsBy = (which: AutoScalingGroupNamesType): Promise<AutoScalingGroup[]> =>
+  allPages(async (NextToken) => {
     const page = await autoscaling().send(
-      new DescribeAutoScalingGroupsCommand({
-        Filters: [{ Name: `tag:${key}`, Values: [value] }],
-        MaxRecords: 100,
-        ...(token !== undefined && { NextToken: token }),
-      }),
+      new DescribeAutoScalingGroupsCommand({ ...which, MaxRecords: 100, NextToken }),
     );
-    groups.push(...(page.AutoScalingGroups ?? []));
-    token = page.NextToken;
-  } while (token !== undefined);
-  return groups;
-};
+    return { items: page.AutoScalingGroups, next: page.NextToken };
+  });
 
 /**
  * What is not named stays as it is, inside MixedInstancesPolicy and its InstancesDistribution, too. A changed on-demand base has

@@ -20,6 +20,7 @@ import {
   type Volume,
 } from '@aws-sdk/client-ec2';
 import { client } from './client.ts';
+import { allPages, type Page } from './pages.ts';
 
 const ec2 = () => client(EC2Client);
 /** Whoever changes something paces and repeats the calls itself: the SDK's own repetitions would come between. */
@@ -39,44 +40,26 @@ export const describeInstances = async (ids: readonly string[]): Promise<Instanc
       new DescribeInstancesCommand({
         Filters: [{ Name: 'instance-id', Values }],
         MaxResults: 1_000,
-        ...(token !== undefined && { NextToken: token }),
+        NextToken: token,
       }),
     );
-    return { items: page.Reservations ?? [], next: page.NextToken };
+    return { items: page.Reservations, next: page.NextToken };
   });
   return found.flatMap(({ Instances }) => Instances ?? []);
 };
 
-/**
- * The volumes attached to instances, with their tags.
- * @iam ec2:DescribeVolumes
- */
+/** The volumes attached to instances, with their tags. */
 export const describeVolumesOf = (instances: readonly string[]): Promise<Volume[]> =>
-  pages(instances, async (Values, token) => {
-    const page = await ec2().send(
-      new DescribeVolumesCommand({
-        Filters: [{ Name: 'attachment.instance-id', Values }],
-        MaxResults: 1_000,
-        ...(token !== undefined && { NextToken: token }),
-      }),
-    );
-    return { items: page.Volumes ?? [], next: page.NextToken };
-  });
+  describeVolumesBy('attachment.instance-id', instances);
 
 const pages = async <T>(
   values: readonly string[],
-  read: (values: string[], token?: string) => Promise<{ items: T[]; next: string | undefined }>,
+  read: (values: string[], token: string | undefined) => Promise<Page<T>>,
 ): Promise<T[]> => {
   const found: T[] = [];
   for (let start = 0; start < values.length; start += valuesPerFilter) {
     const some = values.slice(start, start + valuesPerFilter);
-    let token: string | undefined;
-    do {
-      const { items, next } = await read(some, token);
-      found.push(...items);
-      // The last page's token is an empty text.
-      token = next || undefined;
-    } while (token !== undefined);
+    found.push(...(await allPages((token) => read(some, token))));
   }
   return found;
 };
@@ -115,10 +98,10 @@ export const describeNetworkInterfaces = (ids: readonly string[]): Promise<Netwo
       new DescribeNetworkInterfacesCommand({
         Filters: [{ Name: 'network-interface-id', Values }],
         MaxResults: 1_000,
-        ...(token !== undefined && { NextToken: token }),
+        NextToken: token,
       }),
     );
-    return { items: page.NetworkInterfaces ?? [], next: page.NextToken };
+    return { items: page.NetworkInterfaces, next: page.NextToken };
   });
 
 /**
@@ -131,10 +114,10 @@ export const describeVolumesBy = (filter: string, values: readonly string[]): Pr
       new DescribeVolumesCommand({
         Filters: [{ Name: filter, Values }],
         MaxResults: 1_000,
-        ...(token !== undefined && { NextToken: token }),
+        NextToken: token,
       }),
     );
-    return { items: page.Volumes ?? [], next: page.NextToken };
+    return { items: page.Volumes, next: page.NextToken };
   });
 
 /**
@@ -148,10 +131,10 @@ export const describeSnapshotsBy = (filter: string, values: readonly string[]): 
         OwnerIds: ['self'],
         Filters: [{ Name: filter, Values }],
         MaxResults: 1_000,
-        ...(token !== undefined && { NextToken: token }),
+        NextToken: token,
       }),
     );
-    return { items: page.Snapshots ?? [], next: page.NextToken };
+    return { items: page.Snapshots, next: page.NextToken };
   });
 
 /**

@@ -11,6 +11,7 @@ import {
   ListClustersCommand,
   ListContainerInstancesCommand,
   ListTasksCommand,
+  type ListTasksRequest,
   RunTaskCommand,
   type RunTaskRequest,
   type Service,
@@ -22,6 +23,7 @@ import {
   type UpdateServiceRequest,
 } from '@aws-sdk/client-ecs';
 import { client } from './client.ts';
+import { allPages } from './pages.ts';
 
 const ecs = () => client(ECSClient);
 
@@ -65,18 +67,11 @@ const ecsOnce = () => client(ECSClient, { maxAttempts: 1 });
  * ARNs of every cluster of the Region; 100 a page.
  * @iam ecs:ListClusters
  */
-export const listClusters = async (): Promise<string[]> => {
-  const clusters: string[] = [];
-  let token: string | undefined;
-  do {
-    const page = await ecs().send(
-      new ListClustersCommand({ maxResults: 100, ...(token !== undefined && { nextToken: token }) }),
-    );
-    clusters.push(...(page.clusterArns ?? []));
-    token = page.nextToken;
-  } while (token !== undefined);
-  return clusters;
-};
+export const listClusters = (): Promise<string[]> =>
+  allPages(async (nextToken) => {
+    const page = await ecs().send(new ListClustersCommand({ maxResults: 100, nextToken }));
+    return { items: page.clusterArns, next: page.nextToken };
+  });
 
 /** DescribeContainerInstances takes this many a call. */
 const containerInstancesPerCall = 100;
@@ -94,18 +89,12 @@ export const containerInstancesOn = async (
   const arns: string[] = [];
   for (let start = 0; start < instances.length; start += idsPerFilter) {
     const ids = instances.slice(start, start + idsPerFilter).map((id) => `'${id}'`);
-    let token: string | undefined;
-    do {
-      const page = await ecs().send(
-        new ListContainerInstancesCommand({
-          cluster,
-          filter: `ec2InstanceId in [${ids.join(', ')}]`,
-          ...(token !== undefined && { nextToken: token }),
-        }),
-      );
-      arns.push(...(page.containerInstanceArns ?? []));
-      token = page.nextToken;
-    } while (token !== undefined);
+    const filter = `ec2InstanceId in [${ids.join(', ')}]`;
+    const some = await allPages(async (nextToken) => {
+      const page = await ecs().send(new ListContainerInstancesCommand({ cluster, filter, nextToken }));
+      return { items: page.containerInstanceArns, next: page.nextToken };
+    });
+    arns.push(...some);
   }
   const found: ContainerInstance[] = [];
   for (let start = 0; start < arns.length; start += containerInstancesPerCall) {
@@ -141,31 +130,19 @@ export const drainContainerInstances = async (
   return answer.failures ?? [];
 };
 
-/**
- * ARNs of the tasks on a container instance. STOPPED: those told to stop, and for an hour those that have stopped.
- * @iam ecs:ListTasks
- */
-export const listTasksOn = async (
+/** ARNs of the tasks on a container instance. STOPPED: those told to stop, and for an hour those that have stopped. */
+export const listTasksOn = (
   cluster: string,
   containerInstance: string,
   desiredStatus: DesiredStatus,
-): Promise<string[]> => {
-  const tasks: string[] = [];
-  let token: string | undefined;
-  do {
-    const page = await ecs().send(
-      new ListTasksCommand({
-        cluster,
-        containerInstance,
-        desiredStatus,
-        ...(token !== undefined && { nextToken: token }),
-      }),
-    );
-    tasks.push(...(page.taskArns ?? []));
-    token = page.nextToken;
-  } while (token !== undefined);
-  return tasks;
-};
+): Promise<string[]> => listTasks({ cluster, containerInstance, desiredStatus });
+
+/** @iam ecs:ListTasks */
+const listTasks = (which: ListTasksRequest): Promise<string[]> =>
+  allPages(async (nextToken) => {
+    const page = await ecs().send(new ListTasksCommand({ ...which, nextToken }));
+    return { items: page.taskArns, next: page.nextToken };
+  });
 
 /**
  * SIGTERM, and SIGKILL after the containers' stopTimeout.
@@ -218,26 +195,9 @@ export const runTask = async (
   return { tasks, failures };
 };
 
-/**
- * ARNs of the tasks of a task definition's family. STOPPED: those told to stop, and for an hour those that have stopped.
- * @iam ecs:ListTasks
- */
-export const listTasksOfFamily = async (
-  cluster: string,
-  family: string,
-  desiredStatus: DesiredStatus,
-): Promise<string[]> => {
-  const tasks: string[] = [];
-  let token: string | undefined;
-  do {
-    const page = await ecs().send(
-      new ListTasksCommand({ cluster, family, desiredStatus, ...(token !== undefined && { nextToken: token }) }),
-    );
-    tasks.push(...(page.taskArns ?? []));
-    token = page.nextToken;
-  } while (token !== undefined);
-  return tasks;
-};
+/** ARNs of the tasks of a task definition's family. STOPPED: those told to stop, and for an hour those that have stopped. */
+export const listTasksOfFamily = (cluster: string, family: string, desiredStatus: DesiredStatus): Promise<string[]> =>
+  listTasks({ cluster, family, desiredStatus });
 
 /** DescribeClusters takes this many a call. */
 const clustersPerCall = 100;

@@ -22,6 +22,7 @@ import {
   type ServerlessCache,
 } from '@aws-sdk/client-elasticache';
 import { client, isErrorNamed } from './client.ts';
+import { allPages, type Page } from './pages.ts';
 
 const elasticache = () => client(ElastiCacheClient);
 
@@ -31,11 +32,6 @@ const elasticacheOnce = () => client(ElastiCacheClient, { maxAttempts: 1 });
 /** From this many on, all are read: 100 a page cost less than one call each. */
 const ONE_BY_ONE = 5;
 const PAGE = 100;
-
-interface Page<T> {
-  readonly items: readonly T[] | undefined;
-  readonly next: string | undefined;
-}
 
 /** Those with these ids, by id: one call each in parallel, or for many all pages. One that does not exist is absent. */
 const byId = async <T>(
@@ -63,12 +59,7 @@ const byId = async <T>(
     await Promise.all([...wanted].map(one));
     return found;
   }
-  let marker: string | undefined;
-  do {
-    const page = await read({ marker });
-    keep(page.items);
-    marker = page.next;
-  } while (marker !== undefined);
+  keep(await allPages((marker) => read({ marker })));
   return found;
 };
 
@@ -115,23 +106,19 @@ export const describeCacheClusters = (ids: readonly string[]): Promise<ReadonlyM
  * @iam elasticache:DescribeCacheClusters
  */
 export const standaloneClusters = async (): Promise<Set<string>> => {
-  const found = new Set<string>();
-  let marker: string | undefined;
-  do {
-    const { CacheClusters = [], Marker } = await elasticache().send(
+  const clusters = await allPages(async (marker) => {
+    const { CacheClusters, Marker } = await elasticache().send(
       new DescribeCacheClustersCommand({
         ShowCacheClustersNotInReplicationGroups: true,
         MaxRecords: PAGE,
         ...after(marker),
       }),
     );
-    for (const { CacheClusterId, ReplicationGroupId, Engine } of CacheClusters) {
-      // Emulators know no ShowCacheClustersNotInReplicationGroups.
-      if (CacheClusterId !== undefined && !ReplicationGroupId && Engine !== 'memcached') found.add(CacheClusterId);
-    }
-    marker = Marker;
-  } while (marker !== undefined);
-  return found;
+    return { items: CacheClusters, next: Marker };
+  });
+  // Emulators know no ShowCacheClustersNotInReplicationGroups.
+  const alone = clusters.filter(({ ReplicationGroupId, Engine }) => !ReplicationGroupId && Engine !== 'memcached');
+  return new Set(alone.flatMap(({ CacheClusterId }) => CacheClusterId ?? []));
 };
 
 /**
@@ -167,20 +154,19 @@ const UPDATES_OF = 20;
 export const updatesUnderWay = async (groups: readonly string[], clusters: readonly string[]): Promise<Set<string>> => {
   const updating = new Set<string>();
   const read = async (of: { ReplicationGroupIds: string[] } | { CacheClusterIds: string[] }): Promise<void> => {
-    let marker: string | undefined;
-    do {
-      const page = await elasticache().send(
+    const actions = await allPages(async (marker) => {
+      const { UpdateActions, Marker } = await elasticache().send(
         new DescribeUpdateActionsCommand({
           ...of,
           UpdateActionStatus: ['in-progress', 'stopping'],
           ...after(marker),
         }),
       );
-      for (const { ReplicationGroupId, CacheClusterId } of page.UpdateActions ?? []) {
-        for (const id of [ReplicationGroupId, CacheClusterId]) if (id !== undefined) updating.add(id);
-      }
-      marker = page.Marker;
-    } while (marker !== undefined);
+      return { items: UpdateActions, next: Marker };
+    });
+    for (const { ReplicationGroupId, CacheClusterId } of actions) {
+      for (const id of [ReplicationGroupId, CacheClusterId]) if (id !== undefined) updating.add(id);
+    }
   };
   const calls: Promise<void>[] = [];
   for (let i = 0; i < groups.length; i += UPDATES_OF) {

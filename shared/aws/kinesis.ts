@@ -14,6 +14,7 @@ import {
   type UpdateShardCountInput,
 } from '@aws-sdk/client-kinesis';
 import { client } from './client.ts';
+import { allPages } from './pages.ts';
 
 const kinesis = () => client(KinesisClient);
 
@@ -39,10 +40,8 @@ export const describeStreamSummary = async (
  * Open shards and those closed after `since` (epoch ms); 1,000 a page.
  * @iam kinesis:ListShards
  */
-export const listShards = async (streamArn: string, since: number): Promise<Shard[]> => {
-  const shards: Shard[] = [];
-  let token: string | undefined;
-  do {
+export const listShards = (streamArn: string, since: number): Promise<Shard[]> =>
+  allPages(async (token) => {
     // A page is asked for by its token alone: the stream or a filter beside it is an InvalidArgument.
     const page = await kinesis().send(
       new ListShardsCommand(
@@ -51,11 +50,8 @@ export const listShards = async (streamArn: string, since: number): Promise<Shar
           : { NextToken: token },
       ),
     );
-    shards.push(...(page.Shards ?? []));
-    token = page.NextToken;
-  } while (token !== undefined);
-  return shards;
-};
+    return { items: page.Shards, next: page.NextToken };
+  });
 
 /**
  * The stream's tags; 50 at most, 5 calls a second per account.

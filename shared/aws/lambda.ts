@@ -1,11 +1,14 @@
 import {
+  type EventSourceMappingConfiguration,
   GetAccountSettingsCommand,
   GetFunctionConcurrencyCommand,
   LambdaClient,
   ListEventSourceMappingsCommand,
+  type ListEventSourceMappingsRequest,
   PutFunctionConcurrencyCommand,
 } from '@aws-sdk/client-lambda';
 import { client, isErrorNamed } from './client.ts';
+import { allPages } from './pages.ts';
 
 /** A Lambda function that event source mappings feed. */
 export interface SourceConsumer {
@@ -16,53 +19,34 @@ export interface SourceConsumer {
 
 const IDLE = ['Disabling', 'Disabled', 'Deleting'];
 
-/**
- * Functions an event source feeds through enabled mappings; 100 mappings a page.
- * @iam lambda:ListEventSourceMappings
- */
+/** Functions an event source feeds through enabled mappings. */
 export const listEventSourceConsumers = async (eventSourceArn: string): Promise<SourceConsumer[]> => {
   const consumers = new Map<string, SourceConsumer>();
-  let marker: string | undefined;
-  do {
-    const page = await client(LambdaClient).send(
-      new ListEventSourceMappingsCommand({
-        EventSourceArn: eventSourceArn,
-        ...(marker !== undefined && { Marker: marker }),
-      }),
-    );
-    for (const { FunctionArn, ParallelizationFactor, State } of page.EventSourceMappings ?? []) {
-      // arn:aws:lambda:region:account:function:name[:alias]; concurrency is reserved for the function, not an alias.
-      const functionName = FunctionArn?.split(':')[6];
-      if (functionName === undefined || IDLE.includes(State ?? '')) continue;
-      const others = consumers.get(functionName)?.parallelizationFactor ?? 0;
-      consumers.set(functionName, { functionName, parallelizationFactor: others + (ParallelizationFactor ?? 1) });
-    }
-    marker = page.NextMarker;
-  } while (marker !== undefined);
+  for (const { FunctionArn, ParallelizationFactor, State } of await mappings({ EventSourceArn: eventSourceArn })) {
+    // arn:aws:lambda:region:account:function:name[:alias]; concurrency is reserved for the function, not an alias.
+    const functionName = FunctionArn?.split(':')[6];
+    if (functionName === undefined || IDLE.includes(State ?? '')) continue;
+    const others = consumers.get(functionName)?.parallelizationFactor ?? 0;
+    consumers.set(functionName, { functionName, parallelizationFactor: others + (ParallelizationFactor ?? 1) });
+  }
   return [...consumers.values()];
 };
 
+/** Whether enabled mappings feed a function from another event source, too. */
+export const hasOtherSources = async (functionName: string, eventSourceArn: string): Promise<boolean> =>
+  (await mappings({ FunctionName: functionName })).some(
+    ({ EventSourceArn, State }) => EventSourceArn !== eventSourceArn && !IDLE.includes(State ?? ''),
+  );
+
 /**
- * Whether enabled mappings feed a function from another event source, too.
+ * Event source mappings, 100 a page.
  * @iam lambda:ListEventSourceMappings
  */
-export const hasOtherSources = async (functionName: string, eventSourceArn: string): Promise<boolean> => {
-  let marker: string | undefined;
-  do {
-    const page = await client(LambdaClient).send(
-      new ListEventSourceMappingsCommand({
-        FunctionName: functionName,
-        ...(marker !== undefined && { Marker: marker }),
-      }),
-    );
-    const others = (page.EventSourceMappings ?? []).filter(
-      ({ EventSourceArn, State }) => EventSourceArn !== eventSourceArn && !IDLE.includes(State ?? ''),
-    );
-    if (others.length > 0) return true;
-    marker = page.NextMarker;
-  } while (marker !== undefined);
-  return false;
-};
+const mappings = (which: ListEventSourceMappingsRequest): Promise<EventSourceMappingConfiguration[]> =>
+  allPages(async (Marker) => {
+    const page = await client(LambdaClient).send(new ListEventSourceMappingsCommand({ ...which, Marker }));
+    return { items: page.EventSourceMappings, next: page.NextMarker };
+  });
 
 /**
  * Reserved concurrency of a function; null: unreserved, undefined: the function is gone (its mappings may outlive it).

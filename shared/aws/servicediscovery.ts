@@ -6,27 +6,19 @@ import {
   ServiceDiscoveryClient,
 } from '@aws-sdk/client-servicediscovery';
 import { client } from './client.ts';
+import { allPages } from './pages.ts';
 
 /**
  * All instances of a Cloud Map service (at most 1,000), 100 a page.
  * @iam servicediscovery:ListInstances
  */
-export const listInstances = async (serviceId: string): Promise<InstanceSummary[]> => {
-  const instances: InstanceSummary[] = [];
-  let token: string | undefined;
-  do {
+export const listInstances = (serviceId: string): Promise<InstanceSummary[]> =>
+  allPages(async (NextToken) => {
     const page = await client(ServiceDiscoveryClient).send(
-      new ListInstancesCommand({
-        ServiceId: serviceId,
-        MaxResults: 100,
-        ...(token !== undefined && { NextToken: token }),
-      }),
+      new ListInstancesCommand({ ServiceId: serviceId, MaxResults: 100, NextToken }),
     );
-    instances.push(...(page.Instances ?? []));
-    token = page.NextToken;
-  } while (token !== undefined);
-  return instances;
-};
+    return { items: page.Instances, next: page.NextToken };
+  });
 
 /**
  * Asynchronous: answers with an operation, whose end is not awaited.

@@ -1,5 +1,6 @@
 import { GetResourcesCommand, ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
 import { client } from './client.ts';
+import { allPages } from './pages.ts';
 
 export interface TaggedResource {
   readonly arn: string;
@@ -11,28 +12,22 @@ export interface TaggedResource {
  * @iam tag:GetResources
  */
 export const resourcesTagged = async (type: string, key: string, value?: string): Promise<TaggedResource[]> => {
-  const found: TaggedResource[] = [];
-  let token: string | undefined;
-  do {
+  const mappings = await allPages(async (PaginationToken) => {
     const page = await client(ResourceGroupsTaggingAPIClient).send(
       new GetResourcesCommand({
         ResourceTypeFilters: [type],
         TagFilters: [{ Key: key, ...(value !== undefined && { Values: [value] }) }],
         ResourcesPerPage: 100,
-        ...(token !== undefined && { PaginationToken: token }),
+        PaginationToken,
       }),
     );
-    for (const { ResourceARN, Tags = [] } of page.ResourceTagMappingList ?? []) {
-      if (ResourceARN === undefined) continue;
-      found.push({
-        arn: ResourceARN,
-        tags: Object.fromEntries(Tags.map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
-      });
-    }
-    // The last page's token is an empty text.
-    token = page.PaginationToken || undefined;
-  } while (token !== undefined);
-  return found;
+    return { items: page.ResourceTagMappingList, next: page.PaginationToken };
+  });
+  return mappings.flatMap(({ ResourceARN, Tags = [] }) =>
+    ResourceARN === undefined
+      ? []
+      : [{ arn: ResourceARN, tags: Object.fromEntries(Tags.map(({ Key, Value }) => [Key ?? '', Value ?? ''])) }],
+  );
 };
 
 /** ARNs a call may name. */

@@ -1,0 +1,18 @@
+/** One page of an operation's answer. */
+export interface Page<T> {
+  readonly items: readonly T[] | undefined;
+  /** The token that asks for the next one. */
+  readonly next: string | undefined;
+}
+
+/** Every item of every page, in order. Some services end with an empty token, some with none. */
+export const allPages = async <T>(read: (token: string | undefined) => Promise<Page<T>>): Promise<T[]> => {
+  const found: T[] = [];
+  let token: string | undefined;
+  do {
+    const { items = [], next } = await read(token);
+    found.push(...items);
+    token = next || undefined;
+  } while (token !== undefined);
+  return found;
+};
