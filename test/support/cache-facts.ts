@@ -160,3 +160,14 @@ export const decided = (
   tags: Readonly<Record<string, string>> = {},
   now = at,
 ) => decide(facts, policy(tags), now);
+
+/** Reads, or writes, keep the engine busy. */
+export const readHot = hot(96, { commands: READS });
+export const writeHot = hot(96, { commands: WRITES });
+/** A replica that serves half of the shard's reads. */
+export const serving: NodeLoad = { ...IDLE, commands: READS };
+
+type Decided = ReturnType<typeof decided>;
+export const outcome = ({ kind, reason }: Decided): string => `${kind} ${reason}`;
+export const paramsOf = (decision: Decided) => (decision.kind === 'act' ? decision.calls[0]?.params : null);
+export const adviceOf = (decision: Decided): string => (decision.kind === 'escalate' ? (decision.advice ?? '') : '');

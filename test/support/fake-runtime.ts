@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda';
+import type { Outcome } from '../../shared/decision.ts';
 import { receive } from '../../shared/events/envelope.ts';
 import { ledger } from '../../shared/ledger/ledger.ts';
 import type { HistoryRecord, Mode, ResourceState } from '../../shared/ledger/types.ts';
@@ -6,6 +7,7 @@ import type { Result } from '../../shared/remediation.ts';
 import type { Runtime } from '../../shared/runtime.ts';
 import type { DecisionLine } from '../../shared/telemetry/logging.ts';
 import { at, sqsBatch } from './event-builders.ts';
+import type { Clock } from './fake-aws/service.ts';
 import { type MemoryTable, memoryTable } from './memory-table.ts';
 
 /**
@@ -255,3 +257,28 @@ export function storedRecords({ table }: World): HistoryRecord[] {
 /** The text of every message in the inbox, as the pipeline would read it. */
 export const inboxBodies = ({ inbox }: World): unknown[] =>
   inbox.flatMap(({ body }) => receive(sqsBatch(body)).messages.map((message) => message.body));
+
+/** Lets time pass and delivers what becomes due on the way, after `before` each time; the outcomes of checks that were not superseded. */
+export const passed = async (
+  {
+    world,
+    clock,
+    handle,
+  }: { readonly world: World; readonly clock: Clock; readonly handle: Parameters<typeof pump>[1] },
+  ms: number,
+  before: () => void = () => undefined,
+) => {
+  const until = clock() + ms;
+  const outcomes: Outcome[] = [];
+  for (;;) {
+    const next = Math.min(...world.inbox.map(({ dueAt }) => dueAt));
+    if (next > until) break;
+    clock.advance(Math.max(0, next - clock()));
+    before();
+    const result = await pump(world, handle);
+    if (result === 'crashed') throw new Error('the invocation crashed');
+    outcomes.push(...(result?.outcomes ?? []));
+  }
+  clock.advance(Math.max(0, until - clock()));
+  return outcomes.filter(({ reason }) => reason !== 'superseded');
+};

@@ -15,7 +15,7 @@ import { worldAt } from './drain-fargate.ts';
 import { account, at, region, sqsBatch } from './event-builders.ts';
 import { serviceArn } from './fake-aws/ecs.ts';
 import type { FakeAws } from './fake-aws/fake-aws.ts';
-import { type FakeOptions, fakeRuntime, pump } from './fake-runtime.ts';
+import { type FakeOptions, fakeRuntime, passed } from './fake-runtime.ts';
 
 export const spotStrategy = [{ capacityProvider: 'FARGATE_SPOT', base: 0, weight: 1 }];
 export const policy: ServicePolicy = {
@@ -155,22 +155,7 @@ export const restorer = (
     handle,
     /** One batch of events from the inbox. */
     batch: (...events: readonly unknown[]) => handle(sqsBatch(...events)),
-    /** Lets time pass and delivers what becomes due on the way, after `before` each time. */
-    pass: async (ms: number, before: () => void = () => undefined) => {
-      const until = aws.clock() + ms;
-      const outcomes = [];
-      for (;;) {
-        const next = Math.min(...world.inbox.map(({ dueAt }) => dueAt));
-        if (next > until) break;
-        aws.clock.advance(Math.max(0, next - aws.clock()));
-        before();
-        const result = await pump(world, handle);
-        if (result === 'crashed') throw new Error('the invocation crashed');
-        outcomes.push(...(result?.outcomes ?? []));
-      }
-      aws.clock.advance(Math.max(0, until - aws.clock()));
-      return outcomes.filter(({ reason }) => reason !== 'superseded');
-    },
+    pass: (ms: number, before?: () => void) => passed({ world, clock: aws.clock, handle }, ms, before),
   };
 };
 

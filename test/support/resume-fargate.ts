@@ -5,7 +5,7 @@ import { inSwarms } from '../../shared/swarm.ts';
 import { worldAt } from './drain-fargate.ts';
 import { at, sqsBatch, type TaskOptions, taskArn, taskDetail, taskId, taskStateChange } from './event-builders.ts';
 import type { FakeAws } from './fake-aws/fake-aws.ts';
-import { type FakeOptions, fakeRuntime, pump, type World } from './fake-runtime.ts';
+import { type FakeOptions, fakeRuntime, passed } from './fake-runtime.ts';
 
 const SECOND = 1_000;
 export const definitionArn = 'arn:aws:ecs:eu-west-1:111122223333:task-definition/nightly:3';
@@ -28,28 +28,13 @@ export const resumer = (
     random: () => 0.999,
   };
   const handle = remediation(resumeFargate(env, patience), inSwarms({ ...runtime, calendar: null }, subjectOf));
-  const settle = async (w: World, ms: number) => {
-    const until = aws.clock() + ms;
-    const results = [];
-    for (;;) {
-      const next = Math.min(...w.inbox.map(({ dueAt }) => dueAt));
-      if (next > until) break;
-      aws.clock.advance(Math.max(0, next - aws.clock()));
-      const result = await pump(w, handle);
-      if (result === 'crashed') throw new Error('the invocation crashed');
-      results.push(result);
-    }
-    aws.clock.advance(Math.max(0, until - aws.clock()));
-    return results.flatMap((result) => result?.outcomes ?? []).filter(({ reason }) => reason !== 'superseded');
-  };
   return {
     runtime,
     world,
     handle,
     /** One batch of events from the inbox. */
     batch: (...events: readonly unknown[]) => handle(sqsBatch(...events)),
-    /** Lets time pass and delivers what becomes due on the way; the outcomes of checks that were not superseded. */
-    pass: (ms: number) => settle(world, ms),
+    pass: (ms: number) => passed({ world, clock: aws.clock, handle }, ms),
   };
 };
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Commands, GroupSituation, Memory, NodeLoad } from '../../../functions/relieve-elasticache/facts.ts';
 import {
   ALL,
+  adviceOf,
   commands,
   decided,
   group,
@@ -9,20 +10,20 @@ import {
   IDLE,
   minutes,
   newest,
+  outcome,
   READS,
+  readHot,
   serverless,
+  serving,
   shard,
   verifying,
   WRITES,
+  writeHot,
 } from '../../support/cache-facts.ts';
 import { at } from '../../support/event-builders.ts';
 
 const MINUTE = 60_000;
 const SATURATED = 96;
-const readHot = hot(SATURATED, { commands: READS });
-const writeHot = hot(SATURATED, { commands: WRITES });
-/** A replica that serves half of the shard's reads. */
-const serving: NodeLoad = { ...IDLE, commands: READS };
 const small = (cpu: number | readonly number[], engine: number, rest: Partial<NodeLoad> = {}): NodeLoad => ({
   ...IDLE,
   cpu: minutes(cpu),
@@ -39,9 +40,6 @@ const callOf = (decision: ReturnType<typeof decided>) => {
   expect(callsOf(decision)).toHaveLength(1);
   return callsOf(decision)[0];
 };
-const outcome = ({ kind, reason }: ReturnType<typeof decided>) => `${kind} ${reason}`;
-const adviceOf = (decision: ReturnType<typeof decided>) =>
-  decision.kind === 'escalate' ? (decision.advice ?? '') : '';
 
 describe('saturation', () => {
   const of = (load: NodeLoad, options: Parameters<typeof group>[1] = {}) =>

@@ -9,20 +9,20 @@ import {
   IDLE,
   minutes,
   newest,
+  outcome,
+  paramsOf,
   READS,
+  readHot,
   serverless,
+  serving,
   shard,
   verifying,
   WRITES,
+  writeHot,
 } from '../../support/cache-facts.ts';
 import { at } from '../../support/event-builders.ts';
 
 const MINUTE = 60_000;
-const readHot = hot(96, { commands: READS });
-const writeHot = hot(96, { commands: WRITES });
-const serving: NodeLoad = { ...IDLE, commands: READS };
-const outcome = ({ kind, reason }: ReturnType<typeof decided>) => `${kind} ${reason}`;
-const paramsOf = (decision: ReturnType<typeof decided>) => (decision.kind === 'act' ? decision.calls[0]?.params : null);
 
 describe('one of several nodes', () => {
   const saving = [newest - 2 * MINUTE, newest - MINUTE, newest];

@@ -10,7 +10,9 @@ import {
   minutes,
   newest,
   READS,
+  readHot,
   serverless,
+  serving,
   shard,
   verifying,
   WRITES,
@@ -18,9 +20,7 @@ import {
 import { at } from '../../support/event-builders.ts';
 
 const MINUTE = 60_000;
-const readHot = hot(96, { commands: READS });
 const writeHot = hot(97, { commands: WRITES });
-const serving: NodeLoad = { ...IDLE, commands: READS };
 const X86 = { nodeType: 'cache.m5.xlarge', vcpus: 4, allowedTypes: ['cache.m5.2xlarge'] };
 const slow = (command: string, count: number) => ({
   command,

@@ -13,9 +13,12 @@ import {
   minutes,
   newest,
   READS,
+  readHot,
+  serving,
   shard,
   verifying,
   WRITES,
+  writeHot,
 } from '../../support/cache-facts.ts';
 import { at } from '../../support/event-builders.ts';
 
@@ -44,9 +47,6 @@ interface Case {
 }
 const case_ = (facts: GroupSituation, tags: Readonly<Record<string, string>> = ALL): Case => ({ facts, tags });
 
-const readHot = hot(96, { commands: READS });
-const writeHot = hot(96, { commands: WRITES });
-const serving: NodeLoad = { ...IDLE, commands: READS };
 const X86 = { nodeType: 'cache.m5.xlarge', vcpus: 4, allowedTypes: ['cache.m5.2xlarge'] };
 const T4G = { nodeType: 'cache.t4g.medium', vcpus: 2, allowedTypes: ['cache.m7g.large'] };
 const one = (load: NodeLoad, options: Parameters<typeof group>[1] = {}) => group(shard('0001', load, serving), options);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { GroupSituation, NodeLoad } from '../../../functions/relieve-elasticache/facts.ts';
+import type { GroupSituation } from '../../../functions/relieve-elasticache/facts.ts';
 import {
   ALL,
+  adviceOf,
   commands,
   decided,
   group,
@@ -9,24 +10,21 @@ import {
   IDLE,
   minutes,
   newest,
+  outcome,
+  paramsOf,
   READS,
+  readHot,
   serverless,
+  serving,
   shard,
   verifying,
-  WRITES,
+  writeHot,
 } from '../../support/cache-facts.ts';
 import { at } from '../../support/event-builders.ts';
 
 /** Groups and loads that are rare, and decisions on them that a person would have to make good. */
 
 const MINUTE = 60_000;
-const readHot = hot(96, { commands: READS });
-const writeHot = hot(96, { commands: WRITES });
-const serving: NodeLoad = { ...IDLE, commands: READS };
-const outcome = ({ kind, reason }: ReturnType<typeof decided>) => `${kind} ${reason}`;
-const paramsOf = (decision: ReturnType<typeof decided>) => (decision.kind === 'act' ? decision.calls[0]?.params : null);
-const adviceOf = (decision: ReturnType<typeof decided>) =>
-  decision.kind === 'escalate' ? (decision.advice ?? '') : '';
 const RISKY = { ...ALL, 'reshard-above-80': 'true' };
 
 describe('cluster mode with one shard', () => {

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { metricsFromEnv } from '../../../shared/telemetry/metrics.ts';
+import { printedLines } from '../../support/printed.ts';
 
 interface Emf {
   readonly _aws: {
@@ -12,23 +13,8 @@ interface Emf {
   readonly [key: string]: unknown;
 }
 
-const printed: string[] = [];
+const printed = printedLines();
 const emitted = (): Emf[] => printed.map((line) => JSON.parse(line) as Emf);
-
-beforeEach(() => {
-  printed.length = 0;
-  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', undefined);
-  for (const stream of [process.stdout, process.stderr]) {
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      printed.push(String(text));
-      return true;
-    });
-  }
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
-});
 
 describe('the meter', () => {
   it('counts outcomes by function, decision and reason in namespace Reflex, one line for equal ones', () => {

@@ -1,23 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { rescueMetricsFromEnv } from '../../../shared/telemetry/rescue-metrics.ts';
+import { printedLines } from '../../support/printed.ts';
 
-const printed: string[] = [];
+const printed = printedLines();
 const emitted = (): unknown[] => printed.map((line) => JSON.parse(line));
-
-beforeEach(() => {
-  printed.length = 0;
-  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', undefined);
-  for (const stream of [process.stdout, process.stderr]) {
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      printed.push(String(text));
-      return true;
-    });
-  }
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
-});
 
 describe('the meter of the rescue', () => {
   it('says what is kept and for how long, also when nothing is', () => {
