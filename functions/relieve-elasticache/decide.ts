@@ -1,7 +1,7 @@
 import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { addressOf, groupAround, listMembers, modify, recentEvents, setTag } from './commands.ts';
 import { inWords, isValkeyOrRedis, NEWEST_REDIS } from './engine.ts';
-import type { CacheSituation, Family, GroupSituation, Memory, SlowCommand } from './facts.ts';
+import type { CacheSituation, Family, GroupSituation, Memory } from './facts.ts';
 import { dataCommands, SATURATED, share, WARNING } from './load.ts';
 import { type Need, offloadsTls } from './node-types.ts';
 import { found, plan } from './plan.ts';
@@ -18,17 +18,19 @@ import {
 } from './remedies.ts';
 import { scaleIn } from './scale-in.ts';
 import { decideServerless } from './serverless.ts';
+import { byCommand } from './slow-log.ts';
 import {
+  addedInVain,
+  cameToNothing,
   duration,
   heat,
   hotPrimaries,
   hottest,
+  isUnread,
   lags,
   look,
   type NodeView,
   percent,
-  READS_SERVED,
-  readShareOf,
   readsReachReplicas,
   replicasOf,
   shardsOf,
@@ -82,9 +84,14 @@ type Rule = (view: View) => Decision<ElastiCacheCall> | undefined;
  * What to do about a cache, from facts alone. Pure and total: the first rule that has an answer gives it.
  * `now` is epoch ms. Thresholds and their sources: docs/relieve-elasticache.md.
  */
-export const decide = (facts: CacheSituation, policy: Policy, now: number): Decision<ElastiCacheCall> => {
-  const decision = facts.kind === 'serverless' ? decideServerless(facts, policy, now) : decideGroup(facts, policy, now);
-  return forgetting(facts.ledger.remembered, decision);
+export const decide = (facts: CacheSituation, policy: Policy, now: number): Decision<ElastiCacheCall> =>
+  forgetting(facts.ledger.remembered, decided(facts, policy, now));
+
+const decided = (facts: CacheSituation, policy: Policy, now: number): Decision<ElastiCacheCall> => {
+  if (facts.trigger === 'recovery' && facts.ledger.incident === null) {
+    return skip('nothing-open', 'The alarm is OK again and no incident was open.');
+  }
+  return facts.kind === 'serverless' ? decideServerless(facts, policy, now) : decideGroup(facts, policy, now);
 };
 
 const decideGroup = (facts: GroupSituation, policy: Policy, now: number): Decision<ElastiCacheCall> => {
@@ -123,7 +130,7 @@ const settling: Rule = (view) => {
     return defer(
       'measuring',
       now + MEASURE + METRIC_DELAY,
-      `${change.says}: in service ${duration(waited)} after the call; five minutes of metrics are awaited.`,
+      `${change.says}: ${cameToNothing(view) ? 'available again, without a new node,' : 'in service'} ${duration(waited)} after the call; five minutes of metrics are awaited.`,
       { ...memory, change: { ...change, availableSince: now } },
     );
   }
@@ -137,12 +144,14 @@ const settling: Rule = (view) => {
 
 /** The commonest failure in the field: the replica is there and nobody reads from it. */
 const readsArrive: Rule = (view) => {
-  const { memory, now, facts } = view;
-  const { change } = memory;
-  if (change?.nodes === undefined || change.availableSince === undefined || view.hot.length === 0) return undefined;
+  const { now, facts } = view;
+  const { change, ...kept } = view.memory;
+  if (change?.nodes === undefined || change.availableSince === undefined) return undefined;
   const before = change.nodes;
-  const added = view.nodes.filter(({ id, role }) => role === 'replica' && !before.includes(id));
-  const idle = added.filter((node) => (readShareOf(view, node.shard, [node]) ?? 0) < READS_SERVED);
+  const added = shardsOf(view.hot)
+    .flatMap((shard) => replicasOf(view, shard))
+    .filter(({ id }) => !before.includes(id));
+  const idle = added.filter((node) => isUnread(view, node));
   if (added.length === 0 || idle.length < added.length) return undefined;
   const names = idle.map(({ id }) => id).join(', ');
   const since = now - change.availableSince;
@@ -155,8 +164,9 @@ const readsArrive: Rule = (view) => {
   }
   return escalate(
     'reads-not-offloaded',
-    `${heat(view)}. ${names} in service for ${duration(since)}, and clients do not read from it; another replica would not be read from either.`,
-    readAdvice(facts),
+    `${heat(view)}. ${names} in service for ${duration(since)}, and clients do not read from ${idle.length === 1 ? 'it' : 'them'}; another replica would not be read from either.`,
+    readAdvice(facts, false),
+    { ...kept, unread: [...(kept.unread ?? []), ...idle.map(({ id }) => id)] },
   );
 };
 
@@ -220,7 +230,6 @@ const calm: Rule = (view) => {
   const verifying = facts.trigger === 'follow-up' || facts.trigger === 'recovery';
   if (level !== 'calm' && !(level === 'warning' && reportOnly && verifying)) return undefined;
   if (facts.ledger.incident !== null) return skip('resolved', story(view, memory));
-  if (facts.trigger === 'recovery') return skip('nothing-open', 'The alarm is OK again and no incident was open.');
   if (facts.trigger !== 'tick') return skip('not-saturated', `${heat(view)}; nothing is done up to ${SATURATED} %.`);
   return notAvailable(view) ?? scaleIn(view);
 };
@@ -230,7 +239,8 @@ const story = (view: View, { change }: Memory): string => {
   if (change === undefined) return `${heat(view)}.`;
   const node = view.nodes.find(({ id }) => id === change.node);
   if (change.cpu === null || node === undefined || node.now === null) return `${heat(view)} after ${change.says}.`;
-  return `Engine core of ${node.id}: ${percent(change.cpu)} before, ${percent(node.now)} after ${change.says}.`;
+  const elsewhere = view.level === 'warning' && node.level === 'calm' ? ` ${heat(view)}.` : '';
+  return `Engine core of ${node.id}: ${percent(change.cpu)} before, ${percent(node.now)} after ${change.says}.${elsewhere}`;
 };
 
 // --- May it be changed now? ---
@@ -262,7 +272,7 @@ const notAvailable: Rule = (view) => {
   return defer(
     facts.resharding ? 'resharding' : 'not-available',
     now + 2 * MINUTE,
-    `${heat(view)}. Somebody else's change is under way (${what}); nothing can be changed until it is over.`,
+    `${heat(view)}. Something else is under way (${what}); nothing can be changed until it is over.`,
   );
 };
 
@@ -305,10 +315,10 @@ const creditsExhausted: Rule = (view) => {
 };
 
 const slowCommands: Rule = (view) => {
-  const { facts, hot } = view;
+  const { hot } = view;
   const scripted = hot.find(({ load }) => (share(load, 'EvalBasedCmds') ?? 0) >= SCRIPTS);
   const [slowest] = hot.flatMap(slowFamilies).sort((a, b) => b.part - a.part);
-  const logged = facts.slowLog.commands ?? [];
+  const logged = loggedHot(view);
   const heavy = logged.filter(({ command }) => HEAVY.test(command));
   const dominated = entries(heavy) >= SLOW_ENTRIES && time(heavy) >= time(logged) / 2;
   if (scripted === undefined && slowest === undefined && !dominated) return undefined;
@@ -318,7 +328,7 @@ const slowCommands: Rule = (view) => {
       : (slowest?.says ?? `The slow log is mostly ${heavy.map(({ command }) => command).join(', ')}.`);
   return escalate(
     'slow-commands',
-    `${heat(view)}. ${why} A larger cache runs them no faster. ${logWords(facts)}`,
+    `${heat(view)}. ${why} A larger cache runs them no faster. ${logWords(view)}`,
     logAdvice(view),
   );
 };
@@ -333,15 +343,21 @@ const slowFamilies = ({ id, load }: NodeView): { part: number; says: string }[] 
     return [{ part, says }];
   });
 
-const entries = (commands: readonly SlowCommand[]): number => commands.reduce((sum, { count }) => sum + count, 0);
-const time = (commands: readonly SlowCommand[]): number =>
-  commands.reduce((sum, { totalMicroseconds }) => sum + totalMicroseconds, 0);
+type Logged = ReturnType<typeof byCommand>;
 
-const logWords = ({ slowLog }: GroupSituation): string => {
+/** What the hot nodes logged: a slow command on another one is no reason for their heat. */
+const loggedHot = ({ facts, hot }: View): Logged =>
+  byCommand((facts.slowLog.commands ?? []).filter(({ node }) => hot.some(({ id }) => id === node)));
+
+const entries = (commands: Logged): number => commands.reduce((sum, { count }) => sum + count, 0);
+const time = (commands: Logged): number => commands.reduce((sum, { totalMicroseconds }) => sum + totalMicroseconds, 0);
+
+const logWords = (view: View): string => {
+  const { slowLog } = view.facts;
   if (slowLog.logGroup === null) return 'Its slow log is not delivered to CloudWatch Logs.';
   if (slowLog.commands === null) return `Its slow log (${slowLog.logGroup}) could not be read.`;
-  const top = slowLog.commands.slice(0, 5);
-  if (top.length === 0) return `Its slow log (${slowLog.logGroup}) has no entry in the last ten minutes.`;
+  const top = loggedHot(view).slice(0, 5);
+  if (top.length === 0) return `Its slow log (${slowLog.logGroup}) has no entry of a hot node in the last ten minutes.`;
   const each = top.map(
     ({ command, count, totalMicroseconds, maxMicroseconds }) =>
       `${command} ${count === 1 ? 'once' : `${count} times`}, ${Math.round(totalMicroseconds / 1_000)} ms in all, ${Math.round(maxMicroseconds / 1_000)} ms at most`,
@@ -434,7 +450,8 @@ const shardStandsOut: Rule = (view) => {
       rebalance(facts),
     ]);
   }
-  if (workOfAll(primaries) === 'reads') {
+  const work = workOfAll(primaries);
+  if (work === 'reads') {
     if (hotShards.some((shard) => lags(view, shard) || !readsReachReplicas(view, shard))) return undefined;
     return plan(view, found(view, 'hot-shard-reads', `${names} and is read, not written; its replicas serve reads.`), [
       addReplicas(facts, policy, hotShards, memory),
@@ -443,7 +460,7 @@ const shardStandsOut: Rule = (view) => {
   }
   return escalate(
     'hot-shard-writes',
-    `${heat(view)}. ${names} though its slots are no more, and it is written: a hot key, which no resharding divides.`,
+    `${heat(view)}. ${names} though its slots are no more, and it is busy with ${BUSY_WITH[work]}: most likely a hot key, which no resharding divides.`,
     `Find it (redis-cli --hotkeys, CLUSTER SLOT-STATS on Valkey 8), split it over several keys, or cache it in the clients. The node: ${addressOf(hottestPrimary)}`,
   );
 };
@@ -481,11 +498,11 @@ const replicasHot: Rule = (view) => {
     const all = replicasOf(view, shard);
     return all.reduce((sum, { now }) => sum + (now ?? 0), 0) / all.length;
   };
-  const busy = shards.filter((shard) => average(shard) >= REPLICAS_BUSY);
+  const busy = shards.filter((shard) => average(shard) >= REPLICAS_BUSY && addedInVain(view, shard).length === 0);
   if (busy.length === 0) {
     return escalate(
       'uneven-reads',
-      `${heat(view)}. The replicas of its shard are at ${percent(Math.max(...shards.map(average)))} on average: clients stick to one of them.`,
+      `${heat(view)}. The replicas of its shard are at ${percent(Math.max(...shards.map(average)))} on average: clients stick to some of them.`,
       `The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves: ${listMembers(facts.id)}`,
     );
   }
@@ -508,21 +525,45 @@ const readHotPrimary: Rule = (view) => {
       ...otherwise,
     ]);
   }
-  const replicated = shards.some((shard) => replicasOf(view, shard).length > 0);
-  const why = replicated
-    ? 'The primary is busy with reads, and its replicas serve none of them: one more would not be read from either.'
-    : 'The primary is busy with reads, there is no replica, and nothing says that one would be read from.';
-  const finding = found(view, 'reads-not-offloaded', why);
+  const finding = found(view, 'reads-not-offloaded', `The primary is busy with reads, ${unreadBecause(view, shards)}`);
   const allowed = otherwise.filter((remedy) => isPossible(remedy) && policy.allow.includes(remedy.kind));
   return allowed.length > 0
     ? plan(view, finding, allowed)
-    : escalate('reads-not-offloaded', finding.why, readAdvice(facts));
+    : escalate(
+        'reads-not-offloaded',
+        finding.why,
+        readAdvice(facts, policy.readsOffloaded === 'false' || !replicated(view, shards)),
+      );
 };
 
-const readAdvice = (facts: GroupSituation): string =>
-  facts.kind === 'cluster'
-    ? `A standalone node has no replicas; a replication group around it can have some, and a reader endpoint: ${groupAround(facts.id)}`
-    : `${facts.clusterMode === 'enabled' ? 'Let clients read from replicas (READONLY; readFrom, scaleReads or the like)' : 'Point reads at the reader endpoint'}, and reconnect now and then. If they do already: ${setTag(facts, 'reads-offloaded', 'true')}`;
+const replicated = (view: View, shards: readonly string[]): boolean =>
+  shards.some((shard) => replicasOf(view, shard).length > 0);
+
+/** Why one replica more would not be read from; completes "The primary is busy with reads, ...". */
+const unreadBecause = (view: View, shards: readonly string[]): string => {
+  if (!replicated(view, shards)) return 'there is no replica, and nothing says that one would be read from.';
+  if (view.policy.readsOffloaded === 'false')
+    return 'and reflex:reads-offloaded says that clients read from no replica.';
+  const vain = shards.flatMap((shard) => addedInVain(view, shard)).map(({ id }) => id);
+  const idle =
+    vain.length === 0 ? 'its replicas serve' : `${vain.join(', ')}, added for it, serve${vain.length === 1 ? 's' : ''}`;
+  return `and ${idle} none of them: one more would not be read from either.`;
+};
+
+/** `byTag`: the tag would change the decision. Where replicas are there, only what they serve does. */
+const readAdvice = (facts: GroupSituation, byTag: boolean): string => {
+  if (facts.kind === 'cluster') {
+    return `A standalone node has no replicas; a replication group around it can have some, and a reader endpoint: ${groupAround(facts.id)}`;
+  }
+  const how =
+    facts.clusterMode === 'enabled'
+      ? 'Let clients read from replicas (READONLY; readFrom, scaleReads or the like)'
+      : 'Point reads at the reader endpoint';
+  const next = byTag
+    ? `If they do already: ${setTag(facts, 'reads-offloaded', 'true')}`
+    : `The replicas: ${listMembers(facts.id)}`;
+  return `${how}, and reconnect now and then. ${next}`;
+};
 
 const writeHotPrimary: Rule = (view) => {
   const primaries = hotPrimaries(view);
@@ -533,6 +574,8 @@ const writeHotPrimary: Rule = (view) => {
     return plan(view, found(view, 'primaries-write-hot', why), larger(view, 'engine'));
   }
   const finding = found(view, 'primary-write-hot', `The primary is busy with ${work}; only a faster node helps here.`);
+  // What could not be read is no reason to move to another kind of cache.
+  if (view.facts.allowedTypes === null) return plan(view, finding, larger(view, 'engine'));
   return plan(view, finding, larger(view, 'engine'), (limits) =>
     escalate('migrate-to-cluster-mode', `${finding.why} But ${limits}.`, migration(view.facts)),
   );

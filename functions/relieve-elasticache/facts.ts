@@ -95,6 +95,8 @@ export interface CacheShard {
 }
 
 export interface SlowCommand {
+  /** The node that logged it. */
+  readonly node: string;
   /** The command's name alone; its arguments are not read. */
   readonly command: string;
   readonly count: number;
@@ -105,7 +107,7 @@ export interface SlowCommand {
 export interface SlowLog {
   /** Log group it is delivered to; null: it is not delivered to CloudWatch Logs. */
   readonly logGroup: string | null;
-  /** Entries of the last ten minutes by command, longest total first; null: it could not be read. */
+  /** Entries of the last ten minutes by node and command, of each node the longest total first; null: it could not be read. */
   readonly commands: readonly SlowCommand[] | null;
 }
 
@@ -134,7 +136,7 @@ export interface GroupFacts extends CommonFacts, Engine {
   readonly globalReplicationGroupId: string | null;
   /** Scalable dimensions that Application Auto Scaling owns: NodeGroups, Replicas, Nodes. */
   readonly autoscaled: readonly string[];
-  /** EngineVersion or CacheNodeType waiting for the maintenance window, in words; null: none. */
+  /** Changes that wait for the maintenance window, in words; null: none. */
   readonly pending: string | null;
   /** `sun:23:00-mon:01:30`, UTC; null: not known. */
   readonly maintenanceWindow: string | null;
@@ -193,6 +195,8 @@ export type Memory = {
   /** By shard id. */
   readonly addedReplicas?: Readonly<Record<string, Added>>;
   readonly addedShards?: Added;
+  /** Replicas that were added for readers, and that clients did not read from. */
+  readonly unread?: readonly string[];
 };
 
 export type CacheSituation = Situation<CacheFacts>;

@@ -10,6 +10,14 @@ const CREDITS_RECENT = 20 * MINUTE;
 /** History of one decision, ms: an hour before the last ten minutes. */
 export const HISTORY = 70 * MINUTE;
 
+/** Network allowances of a node; each metric counts what was held back for one of them. */
+const ALLOWANCES = [
+  'NetworkBandwidthInAllowanceExceeded',
+  'NetworkBandwidthOutAllowanceExceeded',
+  'NetworkPacketsPerSecondAllowanceExceeded',
+  'NetworkConntrackAllowanceExceeded',
+] as const;
+
 /** Metrics of a node, each with its statistic. ElastiCache publishes one sample a node and minute: all statistics agree but Sum of a gauge. */
 export const NODE_METRICS = [
   ['EngineCPUUtilization', 'Maximum'],
@@ -24,9 +32,7 @@ export const NODE_METRICS = [
   ['DatabaseMemoryUsagePercentage', 'Maximum'],
   ['DatabaseCapacityUsagePercentage', 'Maximum'],
   ['ReplicationLag', 'Maximum'],
-  ['NetworkBandwidthInAllowanceExceeded', 'Sum'],
-  ['NetworkBandwidthOutAllowanceExceeded', 'Sum'],
-  ['NetworkPacketsPerSecondAllowanceExceeded', 'Sum'],
+  ...ALLOWANCES.map((name) => [name, 'Sum'] as const),
   ['NetworkBaselineUsageInPercentage', 'Maximum'],
   ['NetworkBaselineUsageOutPercentage', 'Maximum'],
   ...FAMILIES.flatMap((family) => [[family, 'Sum'] as const, [`${family}Latency`, 'Maximum'] as const]),
@@ -50,13 +56,7 @@ export const loadOf = (series: (metric: NodeMetric) => Series, asOf: number): No
     return points.length === 0 ? null : { perMinute: mean(points), before: median(values(earlier(metric))) };
   };
   const exceeded = new Set(
-    (
-      [
-        'NetworkBandwidthInAllowanceExceeded',
-        'NetworkBandwidthOutAllowanceExceeded',
-        'NetworkPacketsPerSecondAllowanceExceeded',
-      ] as const
-    ).flatMap((metric) => last(metric).flatMap(([at, value]) => (value > 0 ? [at] : []))),
+    ALLOWANCES.flatMap((metric) => last(metric).flatMap(([at, value]) => (value > 0 ? [at] : []))),
   );
   const usage = (['NetworkBaselineUsageInPercentage', 'NetworkBaselineUsageOutPercentage'] as const).flatMap(
     (metric) => (last(metric).length === 0 ? [] : [mean(last(metric))]),

@@ -1,8 +1,6 @@
 import { parts, sizes, VCPUS } from '../../shared/cache-nodes.ts';
 import { type Engine, ioThreadsUsed, isValkeyOrRedis } from './engine.ts';
 
-export { vcpusOf } from '../../shared/cache-nodes.ts';
-
 /** % of one vCPU a burstable node earns credits for (standard credits: without any left it is held to this). */
 const BASELINES = sizes('micro:10 small:20 medium:20');
 

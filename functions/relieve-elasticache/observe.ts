@@ -1,7 +1,9 @@
 import type {
   CacheCluster,
   LogDeliveryConfiguration,
+  PendingModifiedValues,
   ReplicationGroup,
+  ReplicationGroupPendingModifiedValues,
   ServerlessCache,
 } from '@aws-sdk/client-elasticache';
 import { scalableDimensions } from '../../shared/aws/application-autoscaling.ts';
@@ -16,7 +18,9 @@ import {
 import { recentMessages } from '../../shared/aws/logs.ts';
 import { tagsOf } from '../../shared/aws/tagging.ts';
 import { vcpusOfTypes } from '../../shared/cache-vcpus.ts';
+import { skip } from '../../shared/decision.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
+import { once, reading } from '../../shared/reads.ts';
 import { parseCacheArn } from './arns.ts';
 import { lagInSeconds } from './engine.ts';
 import type { CacheFacts, CacheNode, GroupFacts, ServerlessFacts, SlowLog } from './facts.ts';
@@ -51,6 +55,7 @@ export const observe =
       allowedTypes(arns),
     ]);
 
+    const observed = new Map<string, Observed<CacheFacts>>();
     const found = arns.flatMap((arn): Found[] => {
       const { kind, id } = parseCacheArn(arn);
       const base = { asOf, arn, id, tags: tags.get(arn) ?? {} };
@@ -58,10 +63,18 @@ export const observe =
       const cluster = kind === 'cluster' ? clusters.get(id) : undefined;
       const cache = kind === 'serverlesscache' ? caches.get(id) : undefined;
       if (group !== undefined) return [{ ...base, group, members: membersOf(group) }];
+      if (cluster?.ReplicationGroupId) {
+        const why = `${id} is a node of replication group ${cluster.ReplicationGroupId}, which is looked at as a whole.`;
+        observed.set(arn, { decision: skip('node-of-group', why) });
+        return [];
+      }
       if (cluster !== undefined) return [{ ...base, cluster, members: nodesOf(cluster) }];
-      return cache === undefined ? [] : [{ ...base, cache, members: [] }];
+      if (cache !== undefined) return [{ ...base, cache, members: [] }];
+      observed.set(arn, { decision: skip('cache-gone', `${arn} does not exist.`) });
+      return [];
     });
 
+    const lookUp = once(async (type) => (await vcpusOfTypes([type])).get(type) ?? null);
     const [metrics, spokesmen, vcpus, slowLogs] = await Promise.all([
       readMetrics(found, asOf),
       // What only a member says, and all members alike.
@@ -69,20 +82,22 @@ export const observe =
         found.flatMap(({ group, members: [first] }) => (group && first ? [first.id] : [])),
         describeCacheClusters,
       ),
-      vcpusOfTypes(found.map(nodeTypeOf)),
+      Promise.all(found.map((one) => reading(() => lookUp(nodeTypeOf(one))))),
       Promise.all(found.map((one) => slowLogOf(one, asOf))),
     ]);
 
-    const observed = new Map<string, Observed<CacheFacts>>(
-      arns.map((arn) => [arn, { decision: { kind: 'skip', reason: 'cache-gone', why: `${arn} does not exist.` } }]),
-    );
     for (const [i, one] of found.entries()) {
+      const looked = vcpus[i] ?? { value: null };
+      if ('error' in looked) {
+        observed.set(one.arn, looked);
+        continue;
+      }
       const ofNode = metrics[i] ?? (() => []);
       const facts = one.cache
         ? serverlessFacts(one, one.cache, ofNode)
         : groupFacts(one, ofNode, {
             spokesman: one.cluster ?? spokesmen.get(one.members[0]?.id ?? ''),
-            vcpus: vcpus.get(nodeTypeOf(one)) ?? null,
+            vcpus: looked.value,
             autoscaled: (scaled.get(scalableId(one.id)) ?? []).map((dimension) => dimension.split(':').at(-1) ?? ''),
             updating: updating === null ? null : updating.has(one.id),
             allowedTypes: allowed.get(one.arn) ?? null,
@@ -237,11 +252,6 @@ const groupFacts = (
 ): GroupFacts => {
   const described = group ?? cluster ?? {};
   const clusterMode = group?.ClusterMode ?? (group?.ClusterEnabled ? 'enabled' : 'disabled');
-  const { CacheNodeType, EngineVersion } = spokesman?.PendingModifiedValues ?? {};
-  const waiting = [
-    CacheNodeType && `node type ${CacheNodeType}`,
-    EngineVersion && `engine version ${EngineVersion}`,
-  ].filter((change) => change !== undefined && change !== '');
   const engine = {
     engine: group?.Engine ?? spokesman?.Engine ?? 'redis',
     engineVersion: spokesman?.EngineVersion ?? null,
@@ -279,10 +289,24 @@ const groupFacts = (
     resharding: group?.PendingModifiedValues?.Resharding !== undefined,
     failover: ['enabled', 'enabling'].includes(group?.AutomaticFailover ?? '') || group?.MultiAZ === 'enabled',
     globalReplicationGroupId: group?.GlobalReplicationGroupInfo?.GlobalReplicationGroupId ?? null,
-    pending: waiting.length === 0 ? null : waiting.join(' and '),
+    pending: pendingIn({ ...spokesman?.PendingModifiedValues, ...group?.PendingModifiedValues }),
     maintenanceWindow: spokesman?.PreferredMaintenanceWindow ?? null,
     snapshotWindow: (described.SnapshotRetentionLimit ?? 0) > 0 ? (described.SnapshotWindow ?? null) : null,
   };
+};
+
+/** A change that is waiting: of a node type or an engine, which; of anything else, that there is one. Resharding waits for nothing. */
+const pendingIn = ({
+  Resharding: _,
+  ...waiting
+}: PendingModifiedValues & ReplicationGroupPendingModifiedValues): string | null => {
+  const words = Object.entries(waiting)
+    .filter(([, value]) => value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0))
+    .map(([name, value]) => {
+      if (name === 'CacheNodeType') return `node type ${value}`;
+      return name === 'EngineVersion' ? `engine version ${value}` : name;
+    });
+  return words.length === 0 ? null : words.join(' and ');
 };
 
 /** `0-5461,10923-16383`: ranges, both ends included, or single slots. */
@@ -303,16 +327,18 @@ const serverlessFacts = ({ asOf, arn, id, tags }: Found, cache: ServerlessCache,
   const published = (metric: string): Points =>
     SERVERLESS_DIMENSIONS.map((dimension) => read(metric, dimension)).find((points) => points.length > 0) ?? [];
   const recent = (metric: string): Points => published(metric).filter(([at]) => at >= asOf - RECENT);
-  const { Maximum = null, Minimum = null } = cache.CacheUsageLimits?.ECPUPerSecond ?? {};
+  const { Maximum, Minimum } = cache.CacheUsageLimits?.ECPUPerSecond ?? {};
   return {
     kind: 'serverless',
     asOf,
     arn,
     id,
     tags,
-    status: cache.Status ?? '',
-    ecpuMaximum: Maximum,
-    ecpuMinimum: Minimum,
+    // The API's reference has it in capitals, its answers do not.
+    status: (cache.Status ?? '').toLowerCase(),
+    // To ModifyServerlessCache 0 means no limit.
+    ecpuMaximum: Maximum || null,
+    ecpuMinimum: Minimum || null,
     ecpuPerSecond: recent('ElastiCacheProcessingUnits').map(([at, units]) => [at, units / 60] as const),
     throttled: recent('ThrottledCmds'),
   };

@@ -1,9 +1,9 @@
 import { type Act, type Decision, type Defer, type Escalate, escalate } from '../../shared/decision.ts';
 import type { Reason } from '../../shared/reasons.ts';
-import { commandLine, listTypes } from './commands.ts';
+import { commandLine, listTypes, recentEvents } from './commands.ts';
 import type { Change, Memory } from './facts.ts';
 import { type ElastiCacheCall, type Impossible, isPossible, type Remedy } from './remedies.ts';
-import { heat, hottest, percent, type View } from './view.ts';
+import { cameToNothing, heat, hottest, percent, type View } from './view.ts';
 import { maintenanceEnds, snapshotEnds } from './windows.ts';
 
 const MINUTE = 60_000;
@@ -35,10 +35,20 @@ export const plan = (
   const met = remedies.slice(0, index === -1 ? undefined : index).flatMap((each) => (isPossible(each) ? [] : [each]));
   const limits = met.map(({ because }) => because).join('; ');
   if (remedy === undefined || !isPossible(remedy)) {
+    const unread = askedAgain(view, `${found.why} Not possible: ${limits}.`);
+    if (unread !== undefined) return unread;
     return elsewise(limits, met.find(({ unless }) => unless !== undefined)?.unless ?? listTypes(view.facts));
   }
   const why = limits === '' ? found.why : `${found.why} Not possible: ${limits}.`;
   return gated(view, { reason: view.onlyManaged ? 'traffic-managed' : found.reason, why }, remedy);
+};
+
+/** Node types that could not be read are no limit: they are asked for again for a quarter of an hour, by the schedule at its next turn. */
+const askedAgain = ({ facts, now }: View, why: string): Defer | undefined => {
+  const { incident } = facts.ledger;
+  if (facts.allowedTypes !== null) return undefined;
+  const over = incident === null ? facts.trigger === 'tick' : now - incident.openedAt >= LOOK_AGAIN;
+  return over ? undefined : { kind: 'defer', reason: 'observe-failed', until: now + 2 * MINUTE, why };
 };
 
 const gated = (view: View, found: Finding, remedy: Remedy): Decision<ElastiCacheCall> => {
@@ -125,6 +135,9 @@ export const change = (
 ): Act<ElastiCacheCall> => {
   const { facts, now, memory } = view;
   const top = hottest(view.hot);
+  const again = cameToNothing(view)
+    ? ` The last time no node came; what happened instead: ${recentEvents(facts)}.`
+    : '';
   const made: Change = {
     kind: remedy.kind,
     says: remedy.says,
@@ -136,7 +149,7 @@ export const change = (
   return {
     kind: 'act',
     reason,
-    why,
+    why: `${why}${again}`,
     calls: [remedy.call],
     ...pace(memory, facts.ledger.lastActAt, coolDown),
     remember: { ...memory, ...remedy.adds, change: made, changedAt: now },

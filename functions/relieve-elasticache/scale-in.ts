@@ -36,6 +36,10 @@ export const scaleIn = (view: View): Decision<ElastiCacheCall> => {
   if (view.nodes.some(({ load }) => load.evictionsHour > 0)) {
     return skip('not-calm', 'Keys were evicted within the hour: memory is short.');
   }
+  const throttled = view.nodes.find(({ load }) => load.networkExceededMinutes > 0 || (load.networkUsage ?? 0) > 100);
+  if (throttled !== undefined) {
+    return skip('not-calm', `The network of ${throttled.id} is at its limit: fewer nodes would have to carry it.`);
+  }
   const seen = `No node was above ${CALM_BELOW} % for an hour (peak ${percent(peak)})`;
   const last = Math.max(facts.ledger.lastActAt ?? 0, view.memory.changedAt ?? 0);
   if (now - last < CALM) {

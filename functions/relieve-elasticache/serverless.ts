@@ -4,6 +4,7 @@ import type { Memory, ServerlessSituation } from './facts.ts';
 import { pace } from './plan.ts';
 import type { Policy } from './policy.ts';
 import type { ElastiCacheCall } from './remedies.ts';
+import { duration } from './view.ts';
 
 const MINUTE = 60_000;
 const COOL_DOWN = 10 * MINUTE;
@@ -40,24 +41,31 @@ export const decideServerless = (
     });
   }
   const since = Math.max(now - 10 * MINUTE, change?.availableSince ?? 0);
-  const throttled = sum(facts.throttled.filter(([at]) => at >= since));
-  const used = Math.max(0, ...facts.ecpuPerSecond.filter(([at]) => at >= since).map(([, value]) => value));
-  if (facts.ecpuPerSecond.length === 0 && facts.throttled.length === 0) {
-    const why = `Nothing is published of ${facts.id} in the last ten minutes.`;
+  const refusals = facts.throttled.filter(([at]) => at >= since);
+  const usage = facts.ecpuPerSecond.filter(([at]) => at >= since);
+  if (refusals.length === 0 && usage.length === 0) {
+    const why = `Nothing is published of ${facts.id} in the last ${duration(now - since)}.`;
     return facts.ledger.incident === null
       ? skip('metrics-missing', why)
       : defer('metrics-missing', now + 2 * MINUTE, why);
   }
+  const throttled = sum(refusals);
   if (throttled === 0) {
     if (facts.ledger.incident !== null) {
       return skip('resolved', `No command of ${facts.id} is throttled any more.`, kept);
     }
-    return facts.trigger === 'recovery'
-      ? skip('nothing-open', 'The alarm is OK again and no incident was open.')
-      : skip('not-saturated', `No command of ${facts.id} was throttled in the last ten minutes.`);
+    return skip('not-saturated', `No command of ${facts.id} was throttled in the last ten minutes.`);
   }
+  if (usage.length === 0) {
+    return escalate(
+      'serverless-throttled',
+      `${throttled.toLocaleString('en-US')} commands throttled; ElastiCacheProcessingUnits are not published, so whether a limit holds it back is not known.`,
+      `What has happened: ${recentEvents(facts)}`,
+    );
+  }
+  const used = Math.max(...usage.map(([, value]) => value));
   const { ecpuMaximum: maximum, ecpuMinimum: minimum } = facts;
-  const seen = `${sum(facts.throttled).toLocaleString('en-US')} commands throttled at ${Math.round(used).toLocaleString('en-US')} ECPU/s`;
+  const seen = `${throttled.toLocaleString('en-US')} commands throttled at ${Math.round(used).toLocaleString('en-US')} ECPU/s`;
   if (maximum === null || used < NEAR_LIMIT * maximum) {
     return escalate(
       'serverless-throttled',

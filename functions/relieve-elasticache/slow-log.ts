@@ -1,27 +1,34 @@
 import type { SlowCommand } from './facts.ts';
 
-/** Commands told of, longest total first. */
-const TOLD = 10;
+/** Commands kept of a node, longest total first. */
+const KEPT = 10;
+
+type Command = Omit<SlowCommand, 'node'>;
 
 /**
- * Entries of these nodes by command, in JSON or text, whichever is delivered. ElastiCache leaves out most arguments; the rest is
- * not read. An entry of another form is left out.
+ * Entries of these nodes by node and command, in JSON or text, whichever is delivered. ElastiCache leaves out most arguments; the
+ * rest is not read. An entry of another form is left out.
  */
 export const topCommands = (messages: readonly string[], nodes: readonly string[]): SlowCommand[] => {
-  const byCommand = new Map<string, SlowCommand>();
-  for (const message of messages) {
-    const entry = parse(message);
-    if (entry === null || !nodes.includes(entry.node)) continue;
-    const { count = 0, totalMicroseconds = 0, maxMicroseconds = 0 } = byCommand.get(entry.command) ?? {};
-    byCommand.set(entry.command, {
-      command: entry.command,
-      count: count + 1,
-      totalMicroseconds: totalMicroseconds + entry.microseconds,
-      maxMicroseconds: Math.max(maxMicroseconds, entry.microseconds),
-    });
-  }
-  return [...byCommand.values()].sort((a, b) => b.totalMicroseconds - a.totalMicroseconds).slice(0, TOLD);
+  const entries = messages.map(parse).filter((entry) => entry !== null);
+  const ofNode = Map.groupBy(entries, ({ node }) => node);
+  return nodes.flatMap((node) =>
+    byCommand(ofNode.get(node) ?? [])
+      .slice(0, KEPT)
+      .map((command) => ({ node, ...command })),
+  );
 };
+
+/** One line a command, whichever node logged it; longest total first. */
+export const byCommand = (entries: readonly Command[]): Command[] =>
+  [...Map.groupBy(entries, ({ command }) => command)]
+    .map(([command, all]) => ({
+      command,
+      count: all.reduce((sum, { count }) => sum + count, 0),
+      totalMicroseconds: all.reduce((sum, { totalMicroseconds }) => sum + totalMicroseconds, 0),
+      maxMicroseconds: Math.max(...all.map(({ maxMicroseconds }) => maxMicroseconds)),
+    }))
+    .sort((a, b) => b.totalMicroseconds - a.totalMicroseconds);
 
 /** A command's name; anything else is data of the user's. */
 const COMMAND = /^[A-Za-z][A-Za-z._-]{0,31}(?=\s|$)/;
@@ -29,12 +36,18 @@ const COMMAND = /^[A-Za-z][A-Za-z._-]{0,31}(?=\s|$)/;
 /** Node, CacheNodeId, perhaps the entry's id, Unix time, microseconds, command: `orders-001,0001,1605631822,30,GET ... (1 more arguments),...` */
 const TEXT = /^([^,]+),[^,]*,(?:\d+,)?\d+,(\d+),([^,]+)/;
 
-const parse = (message: string): { node: string; command: string; microseconds: number } | null => {
+const parse = (message: string): SlowCommand | null => {
   const [node, duration, text] = fieldsOf(message);
   const command = typeof text === 'string' ? COMMAND.exec(text)?.[0] : undefined;
   const microseconds = Number(duration);
   if (typeof node !== 'string' || command === undefined || !Number.isFinite(microseconds)) return null;
-  return { node, command: command.toUpperCase(), microseconds };
+  return {
+    node,
+    command: command.toUpperCase(),
+    count: 1,
+    totalMicroseconds: microseconds,
+    maxMicroseconds: microseconds,
+  };
 };
 
 /** Node, duration and command, each as it stands. */

@@ -122,11 +122,19 @@ export const readShareOf = ({ nodes }: View, shard: string, some: readonly NodeV
 /** Replicas that serve less of a shard's reads than this are not read from. */
 export const READS_SERVED = 0.05;
 
+/** Whether one of its shard serves next to none of the reads. */
+export const isUnread = (view: View, replica: NodeView): boolean =>
+  (readShareOf(view, replica.shard, [replica]) ?? 0) < READS_SERVED;
+
+/** Replicas that Reflex added to a shard, and that clients still do not read from. */
+export const addedInVain = (view: View, shard: string): NodeView[] =>
+  replicasOf(view, shard).filter((node) => view.memory.unread?.includes(node.id) && isUnread(view, node));
+
 /** Whether clients would read from one replica more: because they read from those there are, or because it is known. */
 export const readsReachReplicas = (view: View, shard: string): boolean => {
   const { readsOffloaded } = view.policy;
   const replicas = replicasOf(view, shard);
-  if (readsOffloaded === 'false') return false;
+  if (readsOffloaded === 'false' || addedInVain(view, shard).length > 0) return false;
   if (replicas.length === 0) return readsOffloaded === 'true';
   return (readShareOf(view, shard, replicas) ?? 0) >= READS_SERVED;
 };
@@ -138,6 +146,10 @@ const LAG = 5;
 export const lags = (view: View, shard: string): boolean =>
   replicasOf(view, shard).some(({ load }) => (load.replicationLag ?? 0) > LAG) &&
   view.nodes.some(({ shard: own, load }) => own === shard && (load.commands.SetTypeCmds?.perMinute ?? 0) > 0);
+
+/** A replica was asked for, and none has come: AWS took the call and failed later, for want of an address, say. */
+export const cameToNothing = ({ facts, memory: { change } }: View): boolean =>
+  change?.nodes !== undefined && facts.nodes.every(({ id }) => change.nodes?.includes(id));
 
 /** The hottest node; undefined: nothing is known of any. */
 export const hottest = (nodes: readonly NodeView[]): NodeView | undefined =>

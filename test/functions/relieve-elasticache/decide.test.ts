@@ -320,6 +320,7 @@ describe('D3 slow commands', () => {
   });
 
   const slow = (command: string, count: number, each = 20_000) => ({
+    node: 'node-0001-2',
     command,
     count,
     totalMicroseconds: count * each,
@@ -344,6 +345,18 @@ describe('D3 slow commands', () => {
     ['others fill the log', [slow('GET', 100)]],
   ])('are not to blame where %s', (_, entries) => {
     expect(outcome(decided(logged(...entries)))).toBe('act read-hot-primary');
+  });
+
+  it('on a replica, where reports are run, are no reason for a hot primary', () => {
+    const onReplica = { ...slow('KEYS', 50), node: 'node-0001-1' };
+    expect(outcome(decided(logged(onReplica)))).toBe('act read-hot-primary');
+  });
+
+  it('of several hot nodes are told as one', () => {
+    const facts = group([...shard('0001', readHot, serving), ...shard('0002', readHot, serving)], {
+      slowLog: { logGroup: '/redis/slow', commands: [slow('KEYS', 8), { ...slow('KEYS', 4), node: 'node-0002-2' }] },
+    });
+    expect(decided(facts).why).toContain('Slowest in ten minutes: KEYS 12 times, 240 ms in all, 20 ms at most.');
   });
 
   it('without a slow log come with the command that switches it on', () => {
@@ -450,7 +463,7 @@ describe('D7 the network', () => {
   it.each<[string, NodeLoad, Partial<GroupSituation>, string]>([
     ['the engine is saturated', { ...readHot, networkUsage: 120 }, {}, 'act read-hot-primary'],
     ['it was a burst', hot(40, { networkExceededMinutes: 2, networkUsage: 100 }), {}, 'skip not-saturated'],
-    ['only the schedule asks', hot(40, { networkUsage: 120 }), { trigger: 'tick' }, 'skip nothing-to-remove'],
+    ['only the schedule asks', hot(40, { networkUsage: 120 }), { trigger: 'tick' }, 'skip not-calm'],
     ['nothing can be changed now', hot(40, { networkUsage: 120 }), { status: 'modifying' }, 'defer not-available'],
   ])('is not where %s', (_, load, options, expected) => {
     expect(outcome(decided(group(shard('0001', load, serving), options)))).toBe(expected);
@@ -628,6 +641,16 @@ describe('R2 a primary hot with reads', () => {
   it('gets none where clients are known not to', () => {
     const decision = decided(group(shard('0001', readHot, serving)), { 'reads-offloaded': 'false' });
     expect(outcome(decision)).toBe('escalate reads-not-offloaded');
+    expect(decision.why).toContain('reflex:reads-offloaded says that clients read from no replica');
+    expect(adviceOf(decision)).toContain('Key=reflex:reads-offloaded,Value=true');
+  });
+
+  it('offers no tag where replicas are there and nobody reads from them: it would change nothing', () => {
+    const idle = group(shard('0001', readHot, IDLE));
+
+    expect(outcome(decided(idle, { 'reads-offloaded': 'true' }))).toBe('escalate reads-not-offloaded');
+    expect(adviceOf(decided(idle))).not.toContain('reflex:reads-offloaded');
+    expect(adviceOf(decided(idle))).toContain('aws elasticache describe-replication-groups');
   });
 
   it('R2b takes the remedy for writes where that is allowed', () => {
@@ -909,6 +932,14 @@ describe('after a change', () => {
     expect(decision.remember).toEqual({ changedAt: change.at, addedReplicas: {} });
   });
 
+  it('tells who is hotter now, where the load went to another node', () => {
+    const since = remembered({ availableSince: at - 6 * MINUTE });
+    const decision = decided(verifying(now(hot(20), hot(80)), since));
+
+    expect(outcome(decision)).toBe('skip resolved');
+    expect(decision.why).toMatch(/96 % before, 20 % after .*\. Engine core in use: node-0001-2 \(replica\) 80 %\.$/);
+  });
+
   it('gives clients a quarter of an hour to read from the new replica', () => {
     const since = remembered({ availableSince: at - 6 * MINUTE });
     expect(decided(verifying(now(readHot, IDLE), since))).toMatchObject({
@@ -924,7 +955,35 @@ describe('after a change', () => {
 
     expect(outcome(decision)).toBe('escalate reads-not-offloaded');
     expect(decision.why).toContain('node-0001-2 in service for 15 min');
-    expect(decision.remember).toEqual({ changedAt: change.at });
+    expect(decision.remember).toEqual({ changedAt: change.at, unread: ['node-0001-2'] });
+  });
+
+  it('remembers a replica added in vain, and adds no other although an older one is read from', () => {
+    const nodes = group(shard('0001', readHot, serving, IDLE)).nodes;
+    const later = (loads: typeof nodes) =>
+      group(loads, { trigger: 'tick', remembered: { changedAt: change.at, unread: ['node-0001-2'] } });
+
+    const decision = decided(later(nodes));
+    expect(outcome(decision)).toBe('escalate reads-not-offloaded');
+    expect(decision.why).toContain('node-0001-2, added for it, serves none of them');
+    const read = nodes.map((node) => (node.id === 'node-0001-2' ? { ...node, load: serving } : node));
+    expect(outcome(decided(later(read)))).toBe('act read-hot-primary');
+  });
+
+  it('adds no replica to hot ones beside one that was added in vain', () => {
+    const nodes = shard('0001', hot(20), readHot, readHot, { ...IDLE, commands: {} });
+    const facts = (unread: string[]) => group(nodes, { remembered: { unread } });
+
+    expect(outcome(decided(facts(['node-0001-3'])))).toBe('escalate uneven-reads');
+    expect(outcome(decided(facts([])))).toBe('act replicas-hot');
+  });
+
+  it('keeps no other shard waiting for a replica that is idle where nothing is hot any more', () => {
+    const before = ['node-0001-1', 'node-0001-3', 'node-0002-1', 'node-0002-2'];
+    const nodes = [...shard('0001', hot(20), serving, IDLE), ...shard('0002', readHot, serving)];
+    const since = { change: { ...change, nodes: before, availableSince: at - 16 * MINUTE }, changedAt: change.at };
+
+    expect(outcome(decided(verifying(group(nodes), since)))).toBe('act hot-shard-reads');
   });
 
   it('adds another where the new one is read from and it is not enough', () => {
@@ -958,6 +1017,16 @@ describe('what is remembered of a replica that was added', () => {
 describe('a recovery', () => {
   it('without an incident closes nothing', () => {
     expect(outcome(decided(group(shard('0001', IDLE), { trigger: 'recovery' })))).toBe('skip nothing-open');
+  });
+
+  it('is no alarm: without an incident it changes nothing, whatever the load', () => {
+    expect(outcome(decided(group(shard('0001', readHot, serving), { trigger: 'recovery' })))).toBe('skip nothing-open');
+    expect(outcome(decided(serverless({ trigger: 'recovery' }), ALL))).toBe('skip nothing-open');
+  });
+
+  it('does not end an incident that goes on', () => {
+    const facts = { ...verifying(group(shard('0001', readHot, serving)), {}), trigger: 'recovery' as const };
+    expect(outcome(decided(facts))).toBe('act read-hot-primary');
   });
 });
 
@@ -1022,8 +1091,13 @@ describe('R12 a serverless cache', () => {
     });
 
     expect(outcome(decided(serverless({ ledger: ledger({}) }), ALL))).toBe('defer measuring');
-    const decision = decided(serverless({ ledger: ledger({ availableSince: at }) }), ALL);
+    const since = { throttled: [[at - 5 * MINUTE, 300]] as const, ledger: ledger({ availableSince: at - 3 * MINUTE }) };
+    const decision = decided(serverless(since), ALL);
     expect(outcome(decision)).toBe('skip resolved');
     expect(decision.remember).toEqual({});
+    // What it used before says nothing of the new limit.
+    expect(outcome(decided(serverless({ ...since, ecpuPerSecond: [[at - 4 * MINUTE, 9_500]] }), ALL))).toBe(
+      'defer metrics-missing',
+    );
   });
 });

@@ -113,6 +113,28 @@ describe('a group whose primary is busy with reads', () => {
     expect(asked?.advice).toContain('reader endpoint');
   });
 
+  it('gains no other while clients stay away from the new one, though they read from an older one', async () => {
+    fake.elasticache.createGroup('orders', { replicas: 1 });
+    offered(
+      fake,
+      'orders',
+      readLoad(
+        () => 1.9,
+        ({ id }) => id !== 'orders-003',
+      ),
+    );
+    const function_ = await start();
+
+    function_.send(alarm({ CacheClusterId: 'orders-001' }));
+    await function_.run(HOUR);
+    expect(last(function_)).toMatchObject({ decision: 'escalate', reason: 'reads-not-offloaded' });
+    function_.send(tick('all'), alarm({ CacheClusterId: 'orders-002' }, undefined, 'again'));
+    await function_.run(30 * MINUTE);
+
+    expect(last(function_)).toMatchObject({ decision: 'escalate', reason: 'reads-not-offloaded' });
+    expect(fake.called('IncreaseReplicaCount')).toHaveLength(1);
+  });
+
   it('is only planned for in dry-run mode', async () => {
     fake.elasticache.createGroup('orders');
     offered(
@@ -293,6 +315,21 @@ describe('what AWS answers', () => {
     expect(story(function_)).toEqual(['defer act-unknown', 'defer changing', 'defer measuring', 'skip resolved']);
   });
 
+  it('no list of node types: it is asked for again, and the node grows', async () => {
+    fake.elasticache.createGroup('orders', { nodeType: 'cache.m5.xlarge', scaleUp: ['cache.m5.2xlarge'] });
+    offered(fake, 'orders', ({ primary }, _shard, { nodeType }) =>
+      primary ? { EngineCPUUtilization: nodeType === 'cache.m5.xlarge' ? 97 : 48, SetTypeCmds: 6_000_000 } : {},
+    );
+    fake.fault('ListAllowedNodeTypeModifications', new AwsError('Throttling', 'Rate exceeded'), 3);
+    const function_ = await start({ ALLOW: 'node-type' });
+
+    function_.send(alarm({ ReplicationGroupId: 'orders' }));
+    await function_.run(5 * MINUTE);
+
+    expect(story(function_)).toEqual(['defer observe-failed', 'act primary-write-hot', 'defer changing']);
+    expect(told()).toHaveLength(1);
+  });
+
   it('a quota: told with its code', async () => {
     hotGroup();
     fake.fault('IncreaseReplicaCount', new AwsError('NodeQuotaForCustomerExceeded', 'Quota of 300 nodes.'));
@@ -439,7 +476,7 @@ describe('many alarms at once', () => {
 
     const reads = ['DescribeReplicationGroups', 'GetResources', 'DescribeScalableTargets', 'DescribeUpdateActions'];
     for (const operation of reads) expect(fake.called(operation), operation).toHaveLength(1);
-    // 18 nodes of 45 metrics, 500 a call.
+    // 18 nodes of 46 metrics, 500 a call.
     expect(fake.called('GetMetricData')).toHaveLength(2);
     expect(fake.called('DescribeCacheClusters')).toHaveLength(2);
     expect(fake.called('IncreaseReplicaCount')).toHaveLength(9);

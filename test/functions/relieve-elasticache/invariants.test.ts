@@ -104,6 +104,7 @@ const memory: fc.Arbitrary<Memory> = fc.record(
     changedAt: fc.integer({ min: at - 90 * MINUTE, max: at }),
     addedReplicas: fc.dictionary(fc.constantFrom('0001', '0002'), added),
     addedShards: added,
+    unread: fc.subarray(['orders-001', 'orders-0001-001']),
   },
   { requiredKeys: [] },
 );

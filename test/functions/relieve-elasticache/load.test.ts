@@ -86,8 +86,9 @@ describe('a load', () => {
       NetworkBandwidthInAllowanceExceeded: every((ago) => (ago === 0 ? 5 : 0)),
       NetworkBandwidthOutAllowanceExceeded: every((ago) => (ago <= 1 ? 5 : 0)),
       NetworkPacketsPerSecondAllowanceExceeded: every((ago) => (ago === 3 ? 1 : 0)),
+      NetworkConntrackAllowanceExceeded: every((ago) => (ago === 4 ? 1 : 0)),
     });
-    expect(networkExceededMinutes).toBe(3);
+    expect(networkExceededMinutes).toBe(4);
   });
 
   it('takes the larger of bandwidth in and out', () => {

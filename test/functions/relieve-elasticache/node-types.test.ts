@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  creditBaseline,
-  ioThreads,
-  offloadsTls,
-  ranked,
-  vcpusOf,
-} from '../../../functions/relieve-elasticache/node-types.ts';
+import { creditBaseline, ioThreads, offloadsTls, ranked } from '../../../functions/relieve-elasticache/node-types.ts';
+import { vcpusOf } from '../../../shared/cache-nodes.ts';
 
 const REDIS_7 = { engine: 'redis', engineVersion: '7.1.0', tls: false };
 

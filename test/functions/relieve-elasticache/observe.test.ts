@@ -126,6 +126,19 @@ describe('a group', () => {
     });
   });
 
+  it('says of any other change that waits for the window that it does', async () => {
+    fake.elasticache.createGroup('orders', {
+      pendingEngineVersion: '7.2',
+      pending: { AutomaticFailoverStatus: 'enabled' },
+    });
+    expect((await groupFacts()).pending).toBe('engine version 7.2 and AutomaticFailoverStatus');
+  });
+
+  it('that is resharding waits for no window', async () => {
+    fake.elasticache.createGroup('orders', { resharding: true });
+    expect(await groupFacts()).toMatchObject({ resharding: true, pending: null });
+  });
+
   it('has numbers, not series, of an hour of its nodes', async () => {
     fake.elasticache.createGroup('orders');
     offered(fake, 'orders', ({ primary }, _shard, _group, at) => ({
@@ -171,6 +184,17 @@ describe('a group', () => {
     expect((await groupFacts()).vcpus).toBeNull();
   });
 
+  it('of a type that EC2 could not be asked about fails alone', async () => {
+    ec2.onAnyCommand().rejects(Object.assign(new Error('slow down'), { name: 'RequestLimitExceeded' }));
+    const { arn } = fake.elasticache.createGroup('orders', { nodeType: 'cache.m9g.xlarge' });
+    const other = fake.elasticache.createGroup('payments').arn;
+
+    const observed = await look([arn, other]);
+
+    expect(observed.get(arn)).toMatchObject({ error: { name: 'RequestLimitExceeded' } });
+    expect(observed.get(other)).toMatchObject({ facts: { id: 'payments', vcpus: 4 } });
+  });
+
   it('of a known type costs no call of EC2', async () => {
     fake.elasticache.createGroup('orders');
     await groupFacts();
@@ -188,7 +212,7 @@ describe('the slow log', () => {
 
     expect((await groupFacts()).slowLog).toEqual({
       logGroup: '/redis/slow',
-      commands: [{ command: 'KEYS', count: 1, totalMicroseconds: 12_000, maxMicroseconds: 12_000 }],
+      commands: [{ node: 'orders-001', command: 'KEYS', count: 1, totalMicroseconds: 12_000, maxMicroseconds: 12_000 }],
     });
   });
 
@@ -235,6 +259,15 @@ describe('a standalone node', () => {
     });
   });
 
+  it('that has become a node of a group is left to the group', async () => {
+    fake.elasticache.createGroup('orders');
+    const arn = groupArn('orders-001').replace(':replicationgroup:', ':cluster:');
+
+    expect((await look([arn])).get(arn)).toMatchObject({
+      decision: { kind: 'skip', reason: 'node-of-group', why: expect.stringContaining('replication group orders') },
+    });
+  });
+
   it('of memcached has no nodes to judge', async () => {
     const { arn } = fake.elasticache.createCluster('sessions', { engine: 'memcached' });
     expect(await factsOf(arn)).toMatchObject({ engine: 'memcached', nodes: [] });
@@ -260,6 +293,16 @@ describe('a serverless cache', () => {
     expect(facts.ecpuPerSecond).toEqual([[at, 10_000]]);
     expect(facts.throttled).toEqual([[at, 5]]);
   });
+
+  it('is available in capitals, too', async () => {
+    const { arn } = fake.elasticache.createServerless('sessions', { status: 'AVAILABLE' });
+    expect(await factsOf(arn)).toMatchObject({ status: 'available' });
+  });
+
+  it('has no limit where it is 0', async () => {
+    const { arn } = fake.elasticache.createServerless('sessions', { maximum: 0, minimum: 0 });
+    expect(await factsOf(arn)).toMatchObject({ ecpuMaximum: null, ecpuMinimum: null });
+  });
 });
 
 describe('a large group', () => {
@@ -273,7 +316,7 @@ describe('a large group', () => {
       .called('GetMetricData')
       .map(({ MetricDataQueries }) => (MetricDataQueries as unknown[]).length);
     expect(queries.reduce((sum, count) => sum + count, 0)).toBe(90 * NODE_METRICS.length);
-    expect(queries).toEqual([...Array<number>(8).fill(500), 50]);
+    expect(queries).toEqual([...Array<number>(8).fill(500), 140]);
     expect(JSON.stringify(facts).length).toBeLessThan(300_000);
   });
 });

@@ -70,6 +70,9 @@ describe('after an hour of calm', () => {
     ['five minutes are missing', { engineCpuHour: { minutes: 55, mean: 10, peak: 15 } }, 'act scale-in-cache'],
     ['the hour is missing', { engineCpuHour: null }, 'skip metrics-missing'],
     ['keys were evicted', { evictionsHour: 1 }, 'skip not-calm'],
+    ['a network allowance was exceeded', { networkExceededMinutes: 1 }, 'skip not-calm'],
+    ['more than the baseline bandwidth is in use', { networkUsage: 100.1 }, 'skip not-calm'],
+    ['just the baseline bandwidth is in use', { networkUsage: 100 }, 'act scale-in-cache'],
   ])('where %s: %s', (_, load, expected) => {
     expect(outcome(decided(calm({}, load)))).toBe(expected);
   });

@@ -23,6 +23,7 @@ const MINUTE = 60_000;
 const writeHot = hot(97, { commands: WRITES });
 const X86 = { nodeType: 'cache.m5.xlarge', vcpus: 4, allowedTypes: ['cache.m5.2xlarge'] };
 const slow = (command: string, count: number) => ({
+  node: 'node-0001-2',
   command,
   count,
   totalMicroseconds: count * 20_000,
@@ -88,10 +89,10 @@ describe('a person reads', () => {
       -> Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %. N: aws ec2 describe-instance-types --query 'InstanceTypes[0].VCpuInfo.DefaultVCpus' --instance-types x9.large
       skip metrics-missing: No node is hot, but node-0001-2 has not three one-minute points of its CPU in the last ten minutes.
       defer metrics-missing: No node has three one-minute points of its CPU in the last ten minutes.
-      defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Somebody else's change is under way (modifying); nothing can be changed until it is over.
-      defer resharding: Engine core in use: node-0001-2 (primary) 96 %. Somebody else's change is under way (resharding); nothing can be changed until it is over.
-      defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Somebody else's change is under way (3 members, 2 in shards); nothing can be changed until it is over.
-      defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Somebody else's change is under way (shard 0001 is deleting); nothing can be changed until it is over.
+      defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (modifying); nothing can be changed until it is over.
+      defer resharding: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (resharding); nothing can be changed until it is over.
+      defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (3 members, 2 in shards); nothing can be changed until it is over.
+      defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (shard 0001 is deleting); nothing can be changed until it is over.
       skip cache-gone: orders is deleted.
       escalate unexpected-state: The status of orders is "odd".
       -> What has happened: aws elasticache describe-events --duration 1440 --source-type replication-group --source-identifier orders
@@ -166,7 +167,7 @@ describe('a person reads', () => {
       -> Switch the slow log on: aws elasticache modify-cache-cluster --cache-cluster-id orders --apply-immediately --log-delivery-configurations '[{"LogType":"slow-log","DestinationType":"cloudwatch-logs","DestinationDetails":{"CloudWatchLogsDetails":{"LogGroup":"/elasticache/orders"}},"LogFormat":"json"}]'
       escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. Scripts take 55 % of the engine of node-0001-2. A larger cache runs them no faster. Its slow log (/redis) could not be read.
       -> Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts. All entries: aws logs filter-log-events --log-group-name /redis --start-time 1772679720123
-      escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. Scripts take 55 % of the engine of node-0001-2. A larger cache runs them no faster. Its slow log (/redis) has no entry in the last ten minutes.
+      escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. Scripts take 55 % of the engine of node-0001-2. A larger cache runs them no faster. Its slow log (/redis) has no entry of a hot node in the last ten minutes.
       -> Replace whole-key and keyspace commands (KEYS, SMEMBERS, HGETALL, SORT) by SCAN variants or smaller keys; shorten scripts. All entries: aws logs filter-log-events --log-group-name /redis --start-time 1772679720123
       escalate slow-commands: Engine core in use: node-0001-2 (primary) 96 %. KeyBasedCmds take 15 % of the engine of node-0001-2: 1500 us each, at no more than the usual 6000 a minute. A larger cache runs them no faster. Its slow log is not delivered to CloudWatch Logs.
       -> Switch the slow log on: aws elasticache modify-replication-group --replication-group-id orders --apply-immediately --log-delivery-configurations '[{"LogType":"slow-log","DestinationType":"cloudwatch-logs","DestinationDetails":{"CloudWatchLogsDetails":{"LogGroup":"/elasticache/orders"}},"LogFormat":"json"}]'
@@ -222,19 +223,19 @@ describe('a person reads', () => {
     ).toMatchInlineSnapshot(`
       "act uneven-slots: Engine core in use: node-0001-2 (primary) 97 %. Shard 0001 stands out from the others with 12000 slots, 8192 on average. Remedy: ModifyReplicationGroupShardConfiguration, the slots spread evenly over the 2 shards.
       act hot-shard-reads: Engine core in use: node-0001-2 (primary) 96 %. Shard 0001 stands out from the others and is read, not written; its replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in shard 0001.
-      escalate hot-shard-writes: Engine core in use: node-0001-2 (primary) 97 %. Shard 0001 stands out from the others though its slots are no more, and it is written: a hot key, which no resharding divides.
+      escalate hot-shard-writes: Engine core in use: node-0001-2 (primary) 97 %. Shard 0001 stands out from the others though its slots are no more, and it is busy with writes: most likely a hot key, which no resharding divides.
       -> Find it (redis-cli --hotkeys, CLUSTER SLOT-STATS on Valkey 8), split it over several keys, or cache it in the clients. The node: aws elasticache describe-cache-clusters --show-cache-node-info --query 'CacheClusters[0].CacheNodes[0].Endpoint' --cache-cluster-id node-0001-2
       act replication-lag: Engine core in use: node-0001-3 (primary) 96 %. Replicas are 9 s behind the writes; one more would cost the primary more still. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge.
       act core-starved: Engine core in use: node-0001-1 (primary) 100 %, by CPUUtilization x 2 vCPU. The engine of node-0001-1 gets 50 % of a core that other work fills (snapshots, TLS, the system). Remedy: ModifyReplicationGroup, cache.r7g.large -> cache.r7g.xlarge.
       act replicas-hot: Engine core in use: node-0001-1 (replica) 96 %. The replicas are busy, the primary is not: reads need one more. Remedy: IncreaseReplicaCount, one replica more in orders.
-      escalate uneven-reads: Engine core in use: node-0001-1 (replica) 96 %. The replicas of its shard are at 39 % on average: clients stick to one of them.
+      escalate uneven-reads: Engine core in use: node-0001-1 (replica) 96 %. The replicas of its shard are at 39 % on average: clients stick to some of them.
       -> The reader endpoint is DNS, not a load balancer: let clients open several connections, or spread over the replicas themselves: aws elasticache describe-replication-groups --query 'ReplicationGroups[0].NodeGroups[].NodeGroupMembers[].[CacheClusterId,CurrentRole,ReadEndpoint.Address]' --replication-group-id orders
       act read-hot-primary: Engine core in use: node-0001-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders.
       act read-hot-primary: Engine core in use: node-0001-2 (primary) 96 %, node-0002-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in each of 2 shards.
       escalate reads-not-offloaded: Engine core in use: node-0001-1 (primary) 96 %. The primary is busy with reads, there is no replica, and nothing says that one would be read from.
       -> Point reads at the reader endpoint, and reconnect now and then. If they do already: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:reads-offloaded,Value=true
       escalate reads-not-offloaded: Engine core in use: node-0001-2 (primary) 96 %, node-0002-2 (primary) 96 %. The primary is busy with reads, and its replicas serve none of them: one more would not be read from either.
-      -> Let clients read from replicas (READONLY; readFrom, scaleReads or the like), and reconnect now and then. If they do already: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:reads-offloaded,Value=true
+      -> Let clients read from replicas (READONLY; readFrom, scaleReads or the like), and reconnect now and then. The replicas: aws elasticache describe-replication-groups --query 'ReplicationGroups[0].NodeGroups[].NodeGroupMembers[].[CacheClusterId,CurrentRole,ReadEndpoint.Address]' --replication-group-id orders
       act reads-not-offloaded: Engine core in use: node-0001-1 (primary) 96 %. The primary is busy with reads, there is no replica, and nothing says that one would be read from. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge.
       act primaries-write-hot: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Remedy: ModifyReplicationGroupShardConfiguration, 2 -> 3 shards.
       act primary-write-hot: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge.
@@ -244,8 +245,7 @@ describe('a person reads', () => {
       -> Lower the load, or lift a limit. To allow one more: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:max-shards,Value=3
       escalate at-limits: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Nothing is possible: 4 nodes are the most (reflex:max-nodes); no node type that AWS offers for cache.r7g.xlarge would help.
       -> Lower the load, or lift a limit. To allow 2 more, as far as quota L-AF354865 does: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:max-nodes,Value=6
-      escalate at-limits: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Nothing is possible: 4 nodes are the most (reflex:max-nodes); the node types it may change to could not be read.
-      -> Lower the load, or lift a limit. To allow 2 more, as far as quota L-AF354865 does: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:max-nodes,Value=6
+      defer observe-failed: Engine core in use: node-0001-2 (primary) 97 %, node-0002-2 (primary) 97 %. The primaries are busy with writes; more shards divide that. Not possible: 4 nodes are the most (reflex:max-nodes); the node types it may change to could not be read.
       escalate at-limits: Engine core in use: node-0001-2 (primary) 96 %. The primary is busy with reads, and replicas serve reads. Nothing is possible: a standalone node has no replicas; no node type that AWS offers for cache.r7g.xlarge would help.
       -> Lower the load, or lift a limit. A replication group around it could have some: aws elasticache create-replication-group --replication-group-id orders-group --replication-group-description orders --primary-cluster-id orders
       act traffic-managed: Engine core in use: node-0001-2 (primary, TrafficManagementActive) 50 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders.
@@ -288,9 +288,9 @@ describe('a person reads', () => {
       skip resolved: Engine core in use: node-0001-2 (primary) 55 %, node-0001-1 (replica) 10 %.
       defer awaiting-reads: Engine core in use: node-0001-2 (primary) 96 %. node-0001-1 in service for 6 min and not read from yet.
       escalate reads-not-offloaded: Engine core in use: node-0001-2 (primary) 96 %. node-0001-1 in service for 16 min, and clients do not read from it; another replica would not be read from either.
-      -> Point reads at the reader endpoint, and reconnect now and then. If they do already: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:reads-offloaded,Value=true
-      escalate reads-not-offloaded: Engine core in use: node-0001-2 (primary) 96 %, node-0002-2 (primary) 96 %. node-0001-1, node-0002-1 in service for 16 min, and clients do not read from it; another replica would not be read from either.
-      -> Let clients read from replicas (READONLY; readFrom, scaleReads or the like), and reconnect now and then. If they do already: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:replicationgroup:orders --tags Key=reflex:reads-offloaded,Value=true
+      -> Point reads at the reader endpoint, and reconnect now and then. The replicas: aws elasticache describe-replication-groups --query 'ReplicationGroups[0].NodeGroups[].NodeGroupMembers[].[CacheClusterId,CurrentRole,ReadEndpoint.Address]' --replication-group-id orders
+      escalate reads-not-offloaded: Engine core in use: node-0001-2 (primary) 96 %, node-0002-2 (primary) 96 %. node-0001-1, node-0002-1 in service for 16 min, and clients do not read from them; another replica would not be read from either.
+      -> Let clients read from replicas (READONLY; readFrom, scaleReads or the like), and reconnect now and then. The replicas: aws elasticache describe-replication-groups --query 'ReplicationGroups[0].NodeGroups[].NodeGroupMembers[].[CacheClusterId,CurrentRole,ReadEndpoint.Address]' --replication-group-id orders
       skip not-saturated: Engine core in use: node-0001-2 (primary) 55 %, node-0001-1 (replica) 10 %; nothing is done up to 90 %.
       skip nothing-open: The alarm is OK again and no incident was open."
     `);
@@ -362,14 +362,14 @@ describe('a person reads', () => {
         said(serverless({ status: 'odd' })),
       ].join('\n'),
     ).toMatchInlineSnapshot(`
-      "act serverless-limit: 200 commands throttled at 9,500 ECPU/s, at the limit that was set: 10,000 -> 15,000 ECPU/s.
-      escalate serverless-limit: 200 commands throttled at 9,500 ECPU/s, at the limit that was set: 10,000 -> 15,000 ECPU/s. Not allowed by itself: reflex:allow does not list serverless-limit.
+      "act serverless-limit: 180 commands throttled at 9,500 ECPU/s, at the limit that was set: 10,000 -> 15,000 ECPU/s.
+      escalate serverless-limit: 180 commands throttled at 9,500 ECPU/s, at the limit that was set: 10,000 -> 15,000 ECPU/s. Not allowed by itself: reflex:allow does not list serverless-limit.
       -> aws elasticache modify-serverless-cache --serverless-cache-name orders --cache-usage-limits '{"ECPUPerSecond":{"Maximum":15000}}'
-      escalate serverless-throttled: 200 commands throttled at 9,500 ECPU/s; no ECPU limit is set.
+      escalate serverless-throttled: 180 commands throttled at 9,500 ECPU/s; no ECPU limit is set.
       -> A serverless cache doubles within 10 to 12 minutes at most: spread a hot key, or before a known peak set the least it keeps ready, which is billed: aws elasticache modify-serverless-cache --serverless-cache-name orders --cache-usage-limits '{"ECPUPerSecond":{"Minimum":9500}}'
-      escalate serverless-throttled: 200 commands throttled at 100 ECPU/s; the limit of 10,000 is not what holds it back.
+      escalate serverless-throttled: 180 commands throttled at 100 ECPU/s; the limit of 10,000 is not what holds it back.
       -> A serverless cache doubles within 10 to 12 minutes at most: spread a hot key, or before a known peak set the least it keeps ready, which is billed: aws elasticache modify-serverless-cache --serverless-cache-name orders --cache-usage-limits '{"ECPUPerSecond":{"Maximum":10000,"Minimum":1000}}'
-      escalate at-limits: 200 commands throttled at 9,500 ECPU/s, at its limit of 10,000; reflex:max-ecpu-per-second is 10,000.
+      escalate at-limits: 180 commands throttled at 9,500 ECPU/s, at its limit of 10,000; reflex:max-ecpu-per-second is 10,000.
       -> Lower the load, or allow more: aws elasticache add-tags-to-resource --resource-name arn:aws:elasticache:eu-west-1:111122223333:serverlesscache:orders --tags Key=reflex:max-ecpu-per-second,Value=15000
       skip not-saturated: No command of orders was throttled in the last ten minutes.
       skip nothing-open: The alarm is OK again and no incident was open.

@@ -16,14 +16,14 @@ describe('the slow log in text', () => {
     );
 
     expect(top).toEqual([
-      { command: 'SORT', count: 1, totalMicroseconds: 25_000, maxMicroseconds: 25_000 },
-      { command: 'GET', count: 2, totalMicroseconds: 22_000, maxMicroseconds: 12_000 },
+      { node: 'orders-001', command: 'SORT', count: 1, totalMicroseconds: 25_000, maxMicroseconds: 25_000 },
+      { node: 'orders-001', command: 'GET', count: 2, totalMicroseconds: 22_000, maxMicroseconds: 12_000 },
     ]);
   });
 
   it('may tell the id of each entry as well', () => {
     expect(topCommands([line('KEYS ... (1 more arguments)', 30, 'orders-001', '296,')], ['orders-001'])).toEqual([
-      { command: 'KEYS', count: 1, totalMicroseconds: 30, maxMicroseconds: 30 },
+      { node: 'orders-001', command: 'KEYS', count: 1, totalMicroseconds: 30, maxMicroseconds: 30 },
     ]);
   });
 
@@ -40,24 +40,31 @@ describe('the slow log in text', () => {
 });
 
 describe('the slow log', () => {
-  it('is told by command, longest total first', () => {
+  it('is told by node and command, longest total first', () => {
     const top = topCommands(
       [entry('get a'), entry('SORT x ... (8 more arguments)', 25_000), entry('GET b', 12_000)],
       ['orders-001'],
     );
 
     expect(top).toEqual([
-      { command: 'SORT', count: 1, totalMicroseconds: 25_000, maxMicroseconds: 25_000 },
-      { command: 'GET', count: 2, totalMicroseconds: 22_000, maxMicroseconds: 12_000 },
+      { node: 'orders-001', command: 'SORT', count: 1, totalMicroseconds: 25_000, maxMicroseconds: 25_000 },
+      { node: 'orders-001', command: 'GET', count: 2, totalMicroseconds: 22_000, maxMicroseconds: 12_000 },
     ]);
   });
 
-  it('tells of ten commands at most, and of no argument', () => {
+  it('tells of ten commands of a node at most, and of no argument', () => {
     const many = Array.from({ length: 12 }, (_, i) => entry(`${String.fromCharCode(65 + i)}SET secret-${i}`));
     const top = topCommands(many, ['orders-001']);
 
     expect(top).toHaveLength(10);
     expect(JSON.stringify(top)).not.toContain('secret');
+  });
+
+  it('is told for each node, so that a busy one hides no other', () => {
+    const many = Array.from({ length: 12 }, (_, i) => entry(`${String.fromCharCode(65 + i)}SET`, 90_000));
+    const top = topCommands([...many, entry('KEYS', 10_000, 'orders-002')], ['orders-001', 'orders-002']);
+
+    expect(top.filter(({ node }) => node === 'orders-002')).toMatchObject([{ command: 'KEYS', count: 1 }]);
   });
 
   it.each([

@@ -132,6 +132,23 @@ describe('an old engine', () => {
 });
 
 describe('the way into cluster mode', () => {
+  it('is not shown where the node types could not be read: they are asked for again, for a quarter of an hour', () => {
+    const unread = group(shard('0001', writeHot, serving), { allowedTypes: null });
+    const open = (minutesAgo: number) => ({
+      ...unread,
+      trigger: 'follow-up' as const,
+      ledger: { ...unread.ledger, incident: { openedAt: at - minutesAgo * MINUTE, steps: 0 } },
+    });
+
+    expect(decided(unread, ALL)).toMatchObject({ kind: 'defer', reason: 'observe-failed', until: at + 2 * MINUTE });
+    expect(outcome(decided(open(14), ALL))).toBe('defer observe-failed');
+    const decision = decided(open(15), ALL);
+    expect(outcome(decision)).toBe('escalate at-limits');
+    expect(outcome(decided({ ...unread, trigger: 'tick' }, ALL))).toBe('escalate at-limits');
+    expect(decision.why).toContain('could not be read');
+    expect(adviceOf(decision)).toContain('list-allowed-node-type-modifications');
+  });
+
   it('starts with cluster mode compatible', () => {
     expect(adviceOf(decided(group(shard('0001', writeHot)), ALL))).toMatch(/ --cluster-mode compatible$/);
   });
@@ -255,6 +272,13 @@ describe('a serverless cache', () => {
     });
   });
 
+  it('whose use is not published is not said to be below its limit', () => {
+    const decision = decided(serverless({ ecpuPerSecond: [] }), ALL);
+    expect(outcome(decision)).toBe('escalate serverless-throttled');
+    expect(decision.why).toContain('whether a limit holds it back is not known');
+    expect(outcome(decided(serverless({ ecpuPerSecond: [], throttled: minutes(0) }), ALL))).toBe('skip not-saturated');
+  });
+
   it('that is used and not throttled is well', () => {
     expect(outcome(decided(serverless({ throttled: [], ledger: open })))).toBe('skip resolved');
   });
@@ -292,18 +316,32 @@ describe('a serverless cache', () => {
 });
 
 describe('after a change', () => {
+  const change = {
+    kind: 'replicas' as const,
+    says: 'more',
+    at: at - 30 * MINUTE,
+    node: null,
+    cpu: null,
+    nodes: ['node-0001-1', 'node-0001-2'],
+    availableSince: at - 16 * MINUTE,
+  };
+
   it('a replica that is gone again is not waited for', () => {
-    const change = {
-      kind: 'replicas' as const,
-      says: 'more',
-      at: at - 30 * MINUTE,
-      node: null,
-      cpu: null,
-      nodes: ['node-0001-1', 'node-0001-2'],
-      availableSince: at - 16 * MINUTE,
-    };
     // AWS had no free address for it: the group is as it was.
     const facts = verifying(group(shard('0001', readHot, serving)), { change });
     expect(outcome(decided(facts))).toBe('act read-hot-primary');
+  });
+
+  it('a replica that never came is said not to have come, with the command that tells why', () => {
+    const { availableSince: _, ...called } = { ...change, availableSince: 0 };
+    const nodes = group(shard('0001', readHot, serving));
+
+    expect(decided(verifying(nodes, { change: called })).why).toContain('available again, without a new node, 30 min');
+    expect(decided(verifying(nodes, { change })).why).toContain(
+      'The last time no node came; what happened instead: aws elasticache describe-events',
+    );
+    const came = group(shard('0001', readHot, serving, serving));
+    expect(decided(verifying(came, { change: called })).why).toContain('in service 30 min');
+    expect(decided(verifying(came, { change })).why).not.toContain('no node came');
   });
 });

@@ -36,6 +36,8 @@ export interface FakeGroup {
   readonly logGroup: string | null;
   readonly globalReplicationGroupId: string | null;
   pendingEngineVersion: string | null;
+  /** What else waits for the maintenance window, as the group itself tells it. */
+  readonly pending: Readonly<Record<string, string>>;
   updating: boolean;
   resharding: boolean;
   ends: { readonly at: number; readonly happen: () => void } | null;
@@ -420,6 +422,7 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
         logGroup: null,
         globalReplicationGroupId: null,
         pendingEngineVersion: null,
+        pending: {},
         updating: false,
         resharding: false,
         ends: null,
@@ -546,7 +549,10 @@ const groupXml = (group: FakeGroup): object => {
     MultiAZ: 'disabled',
     SnapshotRetentionLimit: 1,
     SnapshotWindow: group.snapshotWindow,
-    PendingModifiedValues: group.resharding ? { Resharding: { SlotMigration: { ProgressPercentage: 42 } } } : {},
+    PendingModifiedValues: {
+      ...group.pending,
+      ...(group.resharding && { Resharding: { SlotMigration: { ProgressPercentage: 42 } } }),
+    },
     MemberClusters: new Items(
       'ClusterId',
       group.shards.flatMap(({ nodes }) => nodes.map(({ id }) => id)),
