@@ -114,9 +114,9 @@ export const isSpotInterruption = (task: EcsTask): boolean =>
   task.desiredStatus === 'STOPPED' &&
   task.launchType === 'FARGATE' &&
   (task.capacityProviderName ?? 'FARGATE_SPOT') === 'FARGATE_SPOT' &&
-  (task.stopCode === null
-    ? (task.stoppedReason ?? '').startsWith(INTERRUPTED_REASON)
-    : INTERRUPTED_CODES.includes(task.stopCode));
+  (task.stopCode
+    ? INTERRUPTED_CODES.includes(task.stopCode)
+    : (task.stoppedReason ?? '').startsWith(INTERRUPTED_REASON));
 
 /** The later of two readings of one task. What only the earlier one knows (group, addresses, the `elb` attachment) is kept. */
 export const later = (a: EcsTask, b: EcsTask): EcsTask => {

@@ -57,6 +57,9 @@ export const act = (patience: Patience) => {
   }
 };
 
+/** EC2 throttled what ECS asked of it for the task; ECS calls that an InvalidParameterException. */
+const saysThrottled = (text: string): boolean => /\bRequestLimitExceeded\b/.test(text);
+
 const reasonsOf = (failures: readonly Failure[]): string =>
   failures.map(({ reason, detail }) => [reason, detail].filter(Boolean).join(': ')).join('; ') ||
   'no task and no failure in the answer';
@@ -68,10 +71,11 @@ const meaning = (error: unknown, memory: Memory, now: number): Stop => {
     return escalate(
       'access-denied',
       `RunTask was denied: ${text}`,
-      "Grant iam:PassRole for the task's roles (stack parameter ResumeRoleArns), and check the permissions boundary.",
+      "Grant iam:PassRole for the task's roles (stack parameter ResumeRoleArns), and check the permissions boundary; then run the task by hand.",
     );
   }
-  if (isThrottle(error)) return defer('rate-limited', now + AGAIN, 'RunTask was throttled; it is called again.');
+  if (isThrottle(error) || saysThrottled(text))
+    return defer('rate-limited', now + AGAIN, 'RunTask was throttled; it is called again.');
   if (saysNoCapacity(text)) {
     const refused = (memory.refused ?? 0) + 1;
     return {

@@ -16,7 +16,7 @@ const VERIFY_AFTER = MINUTE;
 /** Where DescribeTasks is behind the event. */
 const CATCH_UP = 5 * SECOND;
 /** ECS shows a stopped task, with all that it ran, for an hour. */
-const SHOWN_FOR = 60 * MINUTE;
+export const SHOWN_FOR = 60 * MINUTE;
 /** RunTask takes this many subnets. */
 const SUBNETS_AT_MOST = 16;
 
@@ -69,16 +69,17 @@ const verified: Rule = ({ facts, now, attempt }) => {
     ({ lastStatus, stopCode }) => !STARTING.includes(lastStatus) && stopCode !== FAILED_TO_START,
   );
   if (running !== undefined) {
-    return skip('resolved', `Attempt ${attempt} goes on as task ${nameOf(running.arn)}, ${running.lastStatus}.`);
+    return skip('resolved', `Attempt ${attempt} is task ${nameOf(running.arn)}, ${running.lastStatus}.`);
   }
-  const starting = alive.find(({ lastStatus }) => STARTING.includes(lastStatus));
-  if (starting !== undefined) {
-    const why = `Attempt ${attempt}, task ${nameOf(starting.arn)}, is ${starting.lastStatus}.`;
+  // One that failed to start is judged when it has stopped: not before is it certain that no second one would run beside it.
+  const onItsWay = alive.find(({ lastStatus }) => lastStatus !== 'STOPPED');
+  if (onItsWay !== undefined) {
+    const why = `Attempt ${attempt}, task ${nameOf(onItsWay.arn)}, is ${onItsWay.lastStatus}.`;
     return defer('resume-starting', now + VERIFY_AFTER, why);
   }
   return escalate(
     'resume-failed',
-    `Attempt ${attempt}, task ${nameOf(first.arn)}, did not start: ${first.stoppedReason ?? 'ECS does not say why'}.`,
+    `Attempt ${attempt}, task ${nameOf(first.arn)}, did not start: ${asClause(first.stoppedReason ?? 'ECS does not say why')}.`,
     'Mend what the reason names (image, secrets, network), then run the task by hand.',
   );
 };
@@ -188,7 +189,7 @@ const starved: Rule = ({ facts, memory, now, refused }) => {
   const fresh = refused - (memory.refused ?? 0);
   // The first refusal is Spot's, and on-demand capacity is another matter: it is asked for at once.
   if (last === undefined || fresh === 0 || refused <= 1 || memory.ran !== true) return undefined;
-  const why = `Task ${nameOf(last.arn)} was accepted and found no capacity: ${last.stoppedReason}.`;
+  const why = `Task ${nameOf(last.arn)} was accepted and found no capacity: ${asClause(last.stoppedReason ?? '')}.`;
   return defer('no-capacity', now + patienceAfter(refused), why, { ...memory, ran: false });
 };
 
@@ -252,7 +253,6 @@ const STARTING = ['PROVISIONING', 'PENDING', 'ACTIVATING'];
 export const saysNoCapacity = (text: string): boolean =>
   /capacity is unavailable|RESOURCE:FARGATE|reached the limit on the number of/i.test(text);
 
-/** Stopped for good: one that is still on its way out may be seen as alive, but never as gone too early. */
 const isStarved = ({ lastStatus, stopCode, stoppedReason }: Successor): boolean =>
   lastStatus === 'STOPPED' && stopCode === FAILED_TO_START && saysNoCapacity(stoppedReason ?? '');
 
@@ -276,6 +276,9 @@ const configured = ({ resumeSecurityGroups, resumeAssignPublicIp }: Policy, subn
 
 const shown = ({ subnets, securityGroups, assignPublicIp }: Network): string =>
   `${subnets.join(' ')} with ${securityGroups.join(' ') || 'the default security group'}, public IP ${assignPublicIp}`;
+
+/** AWS ends some of its sentences. */
+const asClause = (reason: string): string => reason.replace(/\.+$/, '');
 
 const exits = ({ exitCodes }: TaskFacts): string => {
   const known = exitCodes.filter((code) => code !== null);

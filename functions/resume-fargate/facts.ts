@@ -48,7 +48,7 @@ export interface TaskFacts extends CommonFacts {
   readonly attempt: number;
   /** Id of the task the work began with. */
   readonly root: string;
-  /** Tasks of the next attempt; null: not looked for. */
+  /** Tasks of the next attempt: those that shall run, else those that shall not; null: not looked for. */
   readonly successors: readonly Successor[] | null;
 }
 
@@ -61,6 +61,22 @@ export type Memory = {
   /** Definite refusals so far. */
   readonly refused?: number;
 };
+
+/** One memory of two that invocations at the same time would have: what either of them could still read, and of what was run the later. */
+export const joined = (a: Memory, b: Memory): Memory => {
+  const [x, y] = [rank(a), rank(b)];
+  const i = x.findIndex((value, at) => value !== y[at]);
+  const [less, more] = (x[i] ?? 0) < (y[i] ?? 0) ? [a, b] : [b, a];
+  return { ...less, ...more, tags: { ...less.tags, ...more.tags } };
+};
+
+const rank = ({ refused = 0, ran = false, network, tags = {} }: Memory): readonly (number | string)[] => [
+  refused,
+  Number(ran),
+  Number(network !== undefined),
+  Object.keys(tags).length,
+  JSON.stringify([network, tags]),
+];
 
 export type TaskSituation = Situation<TaskFacts>;
 

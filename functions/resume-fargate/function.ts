@@ -2,7 +2,7 @@ import type { ReflexFunction } from '../../shared/function.ts';
 import type { Patience } from '../../shared/patience.ts';
 import { act } from './act.ts';
 import { decide } from './decide.ts';
-import { recall, type TaskFacts } from './facts.ts';
+import { joined, recall, type TaskFacts } from './facts.ts';
 import { hear } from './hear.ts';
 import { observe } from './observe.ts';
 import { type Policy, stackPolicy, taskPolicy } from './policy.ts';
@@ -25,6 +25,7 @@ export const resumeFargate = (
     sweep: async () => [],
     observe: observe(patience),
     recall,
+    join: (_, theirs, ours) => joined(theirs, ours),
     policy: (tags) => taskPolicy(stack, tags),
     decide,
     act: act(patience),

@@ -1,4 +1,5 @@
 import type { Task, TaskDefinition } from '@aws-sdk/client-ecs';
+import { isErrorNamed } from '../../shared/aws/client.ts';
 import { describeNetworkInterfaces } from '../../shared/aws/ec2.ts';
 import {
   describeTaskDefinitionWithTags,
@@ -7,11 +8,14 @@ import {
   listTasksStartedBy,
   tasksPerCall,
 } from '../../shared/aws/ecs.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
+import { escalate, skip } from '../../shared/decision.ts';
 import { clusterArnOf, type EcsTask, later, serviceNameOf, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
-import { chunksOf, once, reading } from '../../shared/reads.ts';
+import { once, reading } from '../../shared/reads.ts';
+import { SHOWN_FOR } from './decide.ts';
 import type { Network, Successor, TaskFacts } from './facts.ts';
 import { resumedBefore } from './overrides.ts';
 import { startedBy } from './run.ts';
@@ -19,7 +23,7 @@ import { startedBy } from './run.ts';
 const SECOND = 1_000;
 /** The network interface lives until the task is deprovisioned: up to two minutes after the notice. */
 const READ_FOR = 20 * SECOND;
-/** DescribeTasks and ListTasks of an account share a bucket of 100, refilled by 20 a second; each look takes two. */
+/** DescribeTasks and ListTasks of an account share a bucket of 100, refilled by 20 a second; each look takes one, or two where nothing runs. */
 const LOOKS = { burst: 20, perSecond: 8 };
 /** DescribeTaskDefinition: 50, then 20 a second. */
 const DEFINITIONS = { burst: 40, perSecond: 15 };
@@ -72,7 +76,7 @@ export const observe = (patience: Patience) => {
     );
 
     const observed = new Map<string, Observed<TaskFacts>>();
-    const members: { readonly watch: Watch; readonly raw: Task; readonly task: EcsTask }[] = [];
+    const members: Member[] = [];
     for (const watch of watches) {
       const { resource } = watch;
       const answer = shown.get(resource);
@@ -80,7 +84,8 @@ export const observe = (patience: Patience) => {
         const known = told.get(resource);
         const fromApi = taskFromApi(answer.value);
         members.push({ watch, raw: answer.value, task: known === undefined ? fromApi : later(known, fromApi) });
-      } else observed.set(resource, answer ?? unseen(watch));
+      } else if (answer === undefined) observed.set(resource, unseen(watch, asOf));
+      else observed.set(resource, isErrorNamed(answer.error, 'ClusterNotFoundException') ? CLUSTER_GONE : answer);
     }
 
     const interfaces = members
@@ -89,14 +94,13 @@ export const observe = (patience: Patience) => {
     const searched = members.filter(({ watch, task }) => watch.trigger !== 'event' && task.lastStatus === 'STOPPED');
     const [networks, successors] = await Promise.all([
       interfaces.length === 0 ? new Map<string, Network>() : networksOf(interfaces, ask),
-      Promise.all(searched.map(async (member) => [member.watch.resource, await successorsOf(member.raw)] as const)),
+      successorsOf(searched),
     ]);
-    const found = new Map(successors);
 
     await Promise.all(
       members.map(async ({ watch, raw, task }) => {
         const definition = await readDefinition(task.taskDefinitionArn);
-        const after = found.get(watch.resource) ?? { value: null };
+        const after = successors.get(watch.resource) ?? { value: null };
         observed.set(
           watch.resource,
           'error' in definition
@@ -109,20 +113,34 @@ export const observe = (patience: Patience) => {
     );
     return observed;
 
-    async function successorsOf(raw: Task): Promise<Reading<readonly Successor[]>> {
-      const { clusterArn = '' } = raw;
-      const { attempt, root } = lineage(raw);
-      await looks();
-      const arns = await ask(() => listTasksStartedBy(clusterArn, startedBy(root, attempt + 1)));
-      if ('error' in arns) return arns;
-      if (arns.value.length === 0) return { value: [] };
-      const tasks = [...(await tasksOf(arns.value, describeTasks)).values()];
-      const unread = tasks.find((task) => 'error' in task);
-      if (unread !== undefined) return unread;
-      return { value: tasks.flatMap((task) => ('value' in task ? successorOf(task.value) : [])) };
+    /** By the task they go on for: each is looked for by itself, and all are read together. */
+    async function successorsOf(of: readonly Member[]): Promise<ReadonlyMap<string, Reading<readonly Successor[]>>> {
+      const listed = await Promise.all(
+        of.map(async ({ watch, raw }) => {
+          const { attempt, root } = lineage(raw);
+          await looks();
+          const arns = await ask(() => listTasksStartedBy(raw.clusterArn ?? '', startedBy(root, attempt + 1)));
+          return [watch.resource, arns] as const;
+        }),
+      );
+      const shown = await tasksOf(
+        listed.flatMap(([, arns]) => ('value' in arns ? arns.value : [])),
+        describeTasks,
+      );
+      return new Map(
+        listed.map(([resource, arns]) => [resource, 'error' in arns ? arns : successorsIn(arns.value, shown)]),
+      );
     }
   };
 };
+
+/** A task on its way to facts. */
+interface Member {
+  readonly watch: Watch;
+  /** As DescribeTasks shows it. */
+  readonly raw: Task;
+  readonly task: EcsTask;
+}
 
 /** The latest of the tasks that a watch's events tell of; none for our own checks. */
 const toldOf = ({ signals }: Watch): EcsTask[] => {
@@ -130,18 +148,28 @@ const toldOf = ({ signals }: Watch): EcsTask[] => {
   return tasks.length === 0 ? [] : [tasks.reduce(later)];
 };
 
-/** ECS has just told of the task, so that it is asked again; an hour after a task has stopped, that is all it says. */
-const unseen = ({ resource, trigger }: Watch): Observed<TaskFacts> =>
-  trigger === 'event'
-    ? { error: new Error(`DescribeTasks does not show ${resource}`) }
-    : {
-        decision: {
-          kind: 'escalate',
-          reason: 'task-forgotten',
-          why: 'ECS does not show the task any more, so it cannot be told what it ran; it is not resumed.',
-          advice: 'Run it again by hand where its work is not done.',
-        },
-      };
+/**
+ * Where ECS has just told of the task, it is asked again. An hour after a task has stopped that is all it says: what we have begun goes to a
+ * person; of what is replayed nobody can tell any more whether it opted in.
+ */
+const unseen = ({ resource, signals }: Watch, now: number): Observed<TaskFacts> => {
+  const events = signals.filter(({ trigger }) => trigger === 'event');
+  if (events.some(({ at }) => now - at <= SHOWN_FOR)) {
+    return { error: new Error(`DescribeTasks does not show ${resource}`) };
+  }
+  const why = 'ECS does not show the task any more, so it cannot be told what it ran; it is not resumed.';
+  return {
+    decision:
+      events.length === signals.length
+        ? skip('task-forgotten', why)
+        : escalate('task-forgotten', why, 'Run it again by hand where its work is not done.'),
+  };
+};
+
+/** Deleted since, or of another account or Region whose events are forwarded: nothing can be run there. */
+const CLUSTER_GONE: Observed<TaskFacts> = {
+  decision: skip('cluster-gone', "The task's cluster does not exist in this account and Region."),
+};
 
 const networksOf = async (
   ids: readonly string[],
@@ -219,6 +247,15 @@ const isService = ({ startedBy }: Task): boolean => startedBy?.startsWith('ecs-s
 const lineage = ({ taskArn = '', overrides = {} }: Task): { readonly attempt: number; readonly root: string } => {
   const { attempt, root } = resumedBefore(overrides);
   return { attempt, root: root ?? taskIdOf(taskArn) };
+};
+
+const successorsIn = (
+  arns: readonly string[],
+  shown: ReadonlyMap<string, Reading<Task>>,
+): Reading<readonly Successor[]> => {
+  const tasks = arns.flatMap((arn) => shown.get(arn) ?? []);
+  const unread = tasks.find((task) => 'error' in task);
+  return unread ?? { value: tasks.flatMap((task) => ('value' in task ? successorOf(task.value) : [])) };
 };
 
 const successorOf = (raw: Task): Successor => {

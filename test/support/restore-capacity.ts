@@ -58,6 +58,7 @@ interface Overrides {
   readonly providers?: ServiceFacts['clusterProviders'];
   readonly trigger?: Trigger;
   readonly memory?: Memory;
+  readonly toldAt?: number | null;
   readonly openedAt?: number | null;
   readonly lastActAt?: number | null;
 }
@@ -69,6 +70,7 @@ export const situation = ({
   providers = null,
   trigger = 'event',
   memory = {},
+  toldAt = trigger === 'event' ? at : null,
   openedAt = null,
   lastActAt = null,
 }: Overrides = {}): ServiceSituation => ({
@@ -77,6 +79,7 @@ export const situation = ({
   tags: { 'reflex:enabled': 'true', 'reflex:fallback-service': 'web-od' },
   service: serviceState(service),
   pair: pair === null ? null : pairState(pair),
+  toldAt,
   clusterProviders: providers,
   trigger,
   ledger: {

@@ -27,7 +27,7 @@ export const resumer = (
     sleep,
     random: () => 0.999,
   };
-  const handle = remediation(resumeFargate(env, patience), inSwarms({ ...runtime, calendar: null }, subjectOf));
+  const handle = remediation(resumeFargate(env, patience), inSwarms(runtime, subjectOf));
   return {
     runtime,
     world,

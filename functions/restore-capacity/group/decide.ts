@@ -1,5 +1,5 @@
 import { type Act, type Call, type Decision, defer, type Escalate, type Skip, skip } from '../../../shared/decision.ts';
-import { time } from '../../../shared/words.ts';
+import { quoted, time } from '../../../shared/words.ts';
 import type { GroupFacts, GroupSituation } from './facts.ts';
 import { type Fallback, heeding, isOfStorm, type Memory, pruned, QUIET } from './memory.ts';
 import type { GroupPolicy } from './policy.ts';
@@ -57,7 +57,7 @@ export const decide = (facts: GroupSituation, policy: GroupPolicy, now: number):
 };
 
 const look = (facts: GroupSituation, policy: GroupPolicy, now: number): View => {
-  const heard = heeding(facts.ledger.remembered as Memory, facts);
+  const heard = heeding(facts.ledger.remembered as Memory, facts, now);
   const storm = stormOf(heard, facts, now);
   const known = heard.fallback === undefined ? null : owned(heard.fallback, facts, now);
   const { storm: _, fallback: __, ...rest } = heard;
@@ -344,7 +344,7 @@ const limitName = ({ policy, facts }: View): string =>
   policy.fallbackMax !== null && policy.fallbackMax <= facts.max ? 'reflex:fallback-max' : 'MaxSize';
 
 const command = (name: string, base: string): string =>
-  `aws autoscaling update-auto-scaling-group --auto-scaling-group-name '${name}' --mixed-instances-policy '{"InstancesDistribution":{"OnDemandBaseCapacity":${base}}}'`;
+  `aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${quoted(name)} --mixed-instances-policy '{"InstancesDistribution":{"OnDemandBaseCapacity":${base}}}'`;
 
 /** A launch template of a mixed instances policy must not ask for Spot itself. */
 const mixedPolicyAdvice = ({ name, launchTemplate }: GroupFacts, base: number): string => {
@@ -360,5 +360,5 @@ const mixedPolicyAdvice = ({ name, launchTemplate }: GroupFacts, base: number): 
       SpotAllocationStrategy: 'price-capacity-optimized',
     },
   };
-  return `Take the Spot request (InstanceMarketOptions) out of launch template ${id}, then: aws autoscaling update-auto-scaling-group --auto-scaling-group-name '${name}' --mixed-instances-policy '${JSON.stringify(policy)}'`;
+  return `Take the Spot request (InstanceMarketOptions) out of launch template ${id}, then: aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${quoted(name)} --mixed-instances-policy '${JSON.stringify(policy)}'`;
 };

@@ -55,9 +55,13 @@ export type Memory = {
   readonly fallback?: Fallback;
 };
 
-/** Pure: the memory with what the events tell. Each instance and each activity counts once; their order does not matter. */
-export const heeding = (memory: Memory, { news, pools: present }: GroupFacts): Memory => {
-  const told = news.reduce<Record<string, PoolMemory>>(adding, { ...memory.pools });
+/**
+ * Pure: the memory with what the events tell. Each instance and each activity counts once; their order does not matter. What claims to
+ * come from the future is of now: else a storm would not end before that.
+ */
+export const heeding = (memory: Memory, { news, pools: present }: GroupFacts, now: number): Memory => {
+  const heard = news.map((one): News => ({ ...one, at: Math.min(one.at, now) }));
+  const told = heard.reduce<Record<string, PoolMemory>>(adding, { ...memory.pools });
   const pools = Object.entries(told).map(([pool, known]) => [
     pool,
     { ...known, size: Math.max(known.size, sizeOf(pool, present)) },

@@ -11,6 +11,8 @@ const MINUTE = 60 * SECOND;
 /** Tasks that ECS has placed run, or have failed, within minutes. */
 const LOOK_AT_STARTING = 30 * SECOND;
 const STARTING_AT_MOST = 30 * MINUTE;
+/** A replayed event says nothing of Spot capacity as it is; EventBridge, too, gives up after this long. */
+const NEWS = 60 * MINUTE;
 
 export type { ServiceCall } from './view.ts';
 
@@ -19,8 +21,9 @@ export type { ServiceCall } from './view.ts';
  * docs/reasons.md; the course of a fallback: docs/restore-capacity.md.
  */
 export const decide = (facts: ServiceSituation, policy: ServicePolicy, now: number): Decision<ServiceCall> => {
-  const { service } = facts;
-  const view: View = { facts, service, policy, now, memory: facts.ledger.remembered, told: facts.trigger === 'event' };
+  const { service, trigger, toldAt } = facts;
+  const told = trigger === 'event' && toldAt !== null && now - toldAt <= NEWS;
+  const view: View = { facts, service, policy, now, memory: facts.ledger.remembered, told };
   const { standIn } = view.memory;
   if (service.status !== 'ACTIVE') return notActive(view);
   if (standIn?.mode === 'paired') return goOnPaired(view, standIn);
@@ -64,7 +67,10 @@ const notStarved = ({ facts, service, memory, told, now }: View): Decision<Servi
     );
   }
   if (!told && incident === null) {
-    return skip('shortage-unconfirmed', `${countOf(service)}, and no event says that Spot capacity is why.`);
+    return skip(
+      'shortage-unconfirmed',
+      `${countOf(service)}, and no event of the last hour says that Spot capacity is why.`,
+    );
   }
   if (service.running + service.pending < service.desired) return undefined;
   if (now - (incident?.openedAt ?? now) >= STARTING_AT_MOST) {

@@ -46,6 +46,8 @@ export interface ServiceFacts extends CommonFacts {
   readonly service: ServiceState;
   /** null: none is named, or it is not there. */
   readonly pair: PairState | null;
+  /** The time of the newest event that told of a placement failure, epoch ms; null: none woke us. */
+  readonly toldAt: number | null;
   /** Capacity providers of the cluster; null: not read, only a strategy switch needs them. */
   readonly clusterProviders: readonly string[] | null;
 }
@@ -69,6 +71,8 @@ export type PairedStandIn = {
   readonly lowSince?: number;
   /** Since when the Spot service has all its tasks, epoch ms. */
   readonly wholeSince?: number;
+  /** Since when on-demand tasks have been lacking, at every look, epoch ms. */
+  readonly shortSince?: number;
   /** A step down was made since the last step up. */
   readonly stepped?: boolean;
 };
@@ -89,6 +93,7 @@ export type SwitchedStandIn = {
   /** When the probe was seen to fail, epoch ms. */
   readonly failedAt?: number;
   readonly wholeSince?: number;
+  readonly shortSince?: number;
 };
 
 /** What this part asks the ledger to remember of a service. */

@@ -1,11 +1,13 @@
 import type { Deployment, Service } from '@aws-sdk/client-ecs';
 import { scalableDimensions } from '../../../shared/aws/application-autoscaling.ts';
+import { isErrorNamed } from '../../../shared/aws/client.ts';
 import { clusterProviders, describeServices, servicesPerCall } from '../../../shared/aws/ecs.ts';
+import { chunksOf } from '../../../shared/aws/pages.ts';
 import type { Observed, Watch } from '../../../shared/function.ts';
 import type { Reading } from '../../../shared/guards/guard.ts';
 import { OPT_IN_TAG } from '../../../shared/guards/opt-in.ts';
 import { type Patience, patiently } from '../../../shared/patience.ts';
-import { chunksOf, reading } from '../../../shared/reads.ts';
+import { reading } from '../../../shared/reads.ts';
 import { SettingError } from '../../../shared/settings.ts';
 import type { PairState, ServiceFacts, ServiceState } from './facts.ts';
 import { type ServicePolicy, type StackPolicy, servicePolicy } from './policy.ts';
@@ -49,7 +51,8 @@ export const observe =
     ]);
 
     return new Map(
-      members.map(({ watch: { resource }, shown, raw, tags, policy, clusterArn }): [string, Observed<ServiceFacts>] => {
+      members.map(({ watch, shown, raw, tags, policy, clusterArn }): [string, Observed<ServiceFacts>] => {
+        const { resource } = watch;
         if (shown !== undefined && 'error' in shown) return [resource, shown];
         if (raw === undefined) return [resource, GONE];
         const [pairName] = pairOf(clusterArn, policy);
@@ -65,6 +68,7 @@ export const observe =
               tags,
               service: stateOf(raw),
               pair: pairName === undefined ? null : pairState(readIn(pair), readIn(scaled)?.has(scalableId(pairName))),
+              toldAt: toldAt(watch),
               clusterProviders: policy?.mode === 'strategy' ? (readIn(providers)?.get(clusterArn) ?? []) : null,
             },
           },
@@ -77,7 +81,12 @@ const GONE: Observed<ServiceFacts> = {
   decision: { kind: 'skip', reason: 'service-gone', why: 'ECS does not know the service.' },
 };
 
-/** By `keyOf`; one that does not exist is undefined, one whose call failed is an error. */
+const toldAt = ({ signals }: Watch): number | null =>
+  signals
+    .filter(({ trigger }) => trigger === 'event')
+    .reduce<number | null>((latest, { at }) => Math.max(latest ?? at, at), null);
+
+/** By `keyOf`; one that does not exist (nor may its cluster) is undefined, one whose call failed is an error. */
 const servicesOf = async (
   names: readonly Name[],
   ask: <T>(call: () => Promise<T>) => Promise<Reading<T>>,
@@ -96,7 +105,11 @@ const servicesOf = async (
       );
       return some.map((name): [string, Reading<Service | undefined>] => [
         keyOf(name),
-        'error' in found ? found : { value: found.value.find(({ serviceName }) => serviceName === name.service) },
+        'value' in found
+          ? { value: found.value.find(({ serviceName }) => serviceName === name.service) }
+          : isErrorNamed(found.error, 'ClusterNotFoundException')
+            ? { value: undefined }
+            : found,
       ]);
     }),
   );

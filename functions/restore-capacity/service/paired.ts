@@ -2,14 +2,15 @@ import { type Decision, escalate, skip } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
 import { type Memory, type PairedStandIn, type PairState, type ServiceState, turned } from './facts.ts';
 import {
+  commandToSeeWhy,
   coolDown,
   countOf,
-  isWhole,
   levelAtEntry,
   minutes,
   nextLook,
   putOff,
   type ServiceCall,
+  shortSince,
   update,
   usesSpot,
   type View,
@@ -89,8 +90,18 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
       again,
     );
   }
+  const cap = Math.max(standIn.original, policy.fallbackMax ?? Number.POSITIVE_INFINITY);
+  if (pair.desired > cap) {
+    return update(
+      'fallback-capped',
+      `${counts}, and reflex:fallback-max is ${policy.fallbackMax} now: down to ${cap}.`,
+      setTo(pair, cap),
+      { ...memory, ...turned(memory), standIn: { ...standIn, ...change, wrote: cap } },
+      again,
+    );
+  }
   const { wholeSince: since } = standIn;
-  if (since === undefined) return notBack(view, pair, remember, counts);
+  if (since === undefined) return notBack(view, pair, standIn, counts);
   const due = Math.max(since + coolDown(level), (facts.ledger.lastActAt ?? 0) + TICK);
   if (wanted === pair.desired && wanted > standIn.original) {
     const until = (standIn.lowSince ?? now) + HOLD_LOAD;
@@ -149,8 +160,15 @@ const capped = ({ policy, service }: View, need: number): string =>
 /** What is remembered, brought up to this look. */
 const followed = (view: View, before: PairedStandIn, pair: PairState): PairedStandIn => {
   const { service, now } = view;
-  const { previous, lowSince, wholeSince: whole, ...kept } = before;
-  const rest = { ...kept, ...wholeSince(view, whole), ...(pair.desired !== kept.wrote && { previous: pair.desired }) };
+  const { previous, lowSince, wholeSince: whole, shortSince: lacking, ...kept } = before;
+  const rest = {
+    ...kept,
+    ...wholeSince(view, whole),
+    ...shortSince(pair, lacking, now),
+    ...(pair.desired !== kept.wrote && { previous: pair.desired }),
+  };
+  // What is set to 0 is switched off, by a person or a plan: load never makes an autoscaler do that.
+  if (service.desired === 0) return { ...rest, need: 0 };
   if (service.desired >= kept.need) return rest;
   const low = lowSince ?? now;
   return now - low >= HOLD_LOAD ? { ...rest, need: service.desired } : { ...rest, lowSince: low };
@@ -160,27 +178,22 @@ const followed = (view: View, before: PairedStandIn, pair: PairState): PairedSta
 const notBack = (
   { facts, memory, policy, service, now }: View,
   pair: PairState,
-  remember: Memory,
+  standIn: PairedStandIn,
   counts: string,
 ): Decision<ServiceCall> => {
-  const { standIn } = memory;
-  const since = Math.max(facts.ledger.lastActAt ?? 0, standIn?.since ?? 0);
-  if (!isWhole(pair) && now - since >= STARTED_WITHIN) {
+  const remember: Memory = { ...memory, standIn };
+  const since = Math.max(facts.ledger.lastActAt ?? 0, standIn.shortSince ?? now);
+  if (now - since >= STARTED_WITHIN) {
     return escalate(
       'on-demand-short',
-      `${counts}: on-demand tasks do not start either, ${minutes(now - since)} after they were asked for.`,
-      `See why: aws ecs describe-services --cluster ${pair.clusterArn} --services ${pair.name} --query 'services[0].events[:5]'`,
+      `${counts}: on-demand tasks have been lacking for ${minutes(now - since)}, too.`,
+      `See why: ${commandToSeeWhy(pair)}`,
       remember,
     );
   }
   const lacking = service.desired - service.running;
   const atMost = policy.fallbackMax !== null && lacking > policy.fallbackMax ? `, ${policy.fallbackMax} at most` : '';
-  return putOff(
-    'spot-short',
-    nextLook(standIn?.since ?? now, now),
-    `${counts}${atMost}. Spot is still short.`,
-    remember,
-  );
+  return putOff('spot-short', nextLook(standIn.since, now), `${counts}${atMost}. Spot is still short.`, remember);
 };
 
 /** Who set something else than Reflex did wants it so. */

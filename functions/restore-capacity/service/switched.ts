@@ -3,6 +3,7 @@ import { time } from '../../../shared/words.ts';
 import { type ServiceState, type Strategy, type SwitchedStandIn, turned } from './facts.ts';
 import type { ServicePolicy } from './policy.ts';
 import {
+  commandToSeeWhy,
   coolDown,
   countOf,
   isWhole,
@@ -12,6 +13,7 @@ import {
   nextLook,
   putOff,
   type ServiceCall,
+  shortSince,
   type UpdateParams,
   update,
   type View,
@@ -28,6 +30,8 @@ const PROBE_AFTER_AT_MOST = 6 * HOUR;
 const ROLLS_APART = 15 * MINUTE;
 /** A probe that is not through by then has failed, whether ECS tells of it or not. */
 const PROBE_AT_MOST = 30 * MINUTE;
+/** A deployment that Reflex forces is through by then, or on-demand tasks do not start. */
+const STARTED_WITHIN = 30 * MINUTE;
 /** Somebody else's deployment is waited for; after this long a person is told. */
 const OTHERS_AT_MOST = 30 * MINUTE;
 
@@ -74,8 +78,13 @@ export const goOnSwitched = (view: View, before: SwitchedStandIn): Decision<Serv
   const rolledBack = !taken && !lost && before.probing && isSame(service.strategy, other);
   if (policy.mode !== 'strategy' || !(taken || lost || rolledBack)) return letGo(view, before);
 
-  const { unverified, wholeSince: whole, ...kept } = before;
-  const standIn: SwitchedStandIn = { ...kept, ...wholeSince(view, whole), ...(lost && { unverified: true }) };
+  const { unverified, wholeSince: whole, shortSince: lacking, ...kept } = before;
+  const standIn: SwitchedStandIn = {
+    ...kept,
+    ...wholeSince(view, whole),
+    ...shortSince(service, lacking, now),
+    ...(lost && { unverified: true }),
+  };
   if (lost) return again(view, standIn);
   if (rolledBack) {
     const level = (memory.level ?? 0) + 1;
@@ -153,6 +162,15 @@ const standingIn = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall>
   const { level = 0 } = memory;
   const look = nextLook(standIn.since, now);
   const remember = { ...memory, standIn };
+  const lackingSince = Math.max(standIn.rolledAt, standIn.shortSince ?? now);
+  if (now - lackingSince >= STARTED_WITHIN) {
+    return escalate(
+      'on-demand-short',
+      `${countOf(service)} by way of ${shown(service.strategy)}: on-demand tasks have been lacking for ${minutes(now - lackingSince)}.`,
+      `See why: ${commandToSeeWhy(service)}`,
+      remember,
+    );
+  }
   const due = standIn.rolledAt + Math.min(PROBE_AFTER * 2 ** level, PROBE_AFTER_AT_MOST);
   if (now < due || standIn.wholeSince === undefined) {
     return putOff(

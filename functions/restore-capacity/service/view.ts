@@ -54,6 +54,17 @@ export const wholeSince = (
   return { wholeSince: told ? now : (before ?? now) };
 };
 
+/** Since when tasks of a service have been lacking, at every look. */
+export const shortSince = (
+  service: ServiceState,
+  before: number | undefined,
+  now: number,
+): { readonly shortSince?: number } => (isWhole(service) ? {} : { shortSince: before ?? now });
+
+/** How to see why ECS does not start tasks. */
+export const commandToSeeWhy = ({ clusterArn, name }: ServiceState): string =>
+  `aws ecs describe-services --cluster ${clusterArn} --services ${name} --query 'services[0].events[:5]'`;
+
 /** A provider of weight 0 beside others places no task. */
 export const usesSpot = (strategy: Strategy): boolean =>
   strategy.some(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, patienceAfter, saysNoCapacity } from '../../../functions/resume-fargate/decide.ts';
-import { recall, type TaskSituation } from '../../../functions/resume-fargate/facts.ts';
+import { joined, type Memory, recall, type TaskSituation } from '../../../functions/resume-fargate/facts.ts';
 import { stackPolicy, taskPolicy } from '../../../functions/resume-fargate/policy.ts';
 import type { EcsTask } from '../../../shared/ecs-task.ts';
 import { at } from '../../support/event-builders.ts';
@@ -131,6 +131,28 @@ it('no exit code at all is no sign that the work is done', () => {
 
   expect(decide(situation({ exitCodes: [] }), done, at).reason).toBe('resume-task');
   expect(decide(situation({ exitCodes: [0] }), done, at).reason).toBe('work-done');
+});
+
+it('of two memories one is made, whoever was first: with the network that either knows, and the later of what was run', () => {
+  const memory: fc.Arbitrary<Memory> = fc.record(
+    {
+      network: fc.constantFrom(network, { ...network, securityGroups: ['sg-2'] }),
+      tags: fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom('1', '2')),
+      ran: fc.boolean(),
+      refused: fc.nat(3),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(memory, memory, (a, b) => {
+      const one = joined(a, b);
+
+      expect(joined(b, a)).toEqual(one);
+      expect(joined(one, b)).toEqual(one);
+      expect(one.network !== undefined).toBe(a.network !== undefined || b.network !== undefined);
+      expect(one.refused ?? 0).toBe(Math.max(a.refused ?? 0, b.refused ?? 0));
+    }),
+  );
 });
 
 it('nothing is remembered of overrides', () => {

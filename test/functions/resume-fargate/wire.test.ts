@@ -148,6 +148,20 @@ describe('an interruption', () => {
     expect(runs()).toHaveLength(1);
   });
 
+  it.each([
+    ['SpotInterruption', { stopCode: 'SpotInterruption', stoppedReason: '' }],
+    ['TerminationNotice', { stopCode: 'TerminationNotice', stoppedReason: '' }],
+    ['no stopCode, but the reason', { stopCode: null }],
+    ['an empty stopCode, and the reason', { stopCode: '' }],
+  ])('is known by %s', async (_, options) => {
+    const task = worker(aws);
+    task.warn();
+
+    const result = await resumer(aws).batch(task.event({ lastStatus: 'DEACTIVATING', version: 7, ...options }));
+
+    expect(said(result)).toEqual(['defer task-stopping']);
+  });
+
   it('is never acted on before the task has stopped: two copies would race for one checkpoint', async () => {
     const task = worker(aws);
     const { batch } = resumer(aws);
@@ -187,6 +201,29 @@ describe('an interruption', () => {
     expect(words(outcomes)).toEqual(['skip stopped-otherwise']);
     expect(storedState(world, task.arn)?.incident).toBeUndefined();
     expect(runs()).toEqual([]);
+  });
+
+  it('keeps the network that one of two invocations at once could read, whoever ends first', async () => {
+    const task = worker(aws);
+    const notice = task.warn();
+    const first = resumer(aws);
+    const { promise: gate, resolve } = Promise.withResolvers<void>();
+    const slow = resumer(aws, {
+      world: first.world,
+      before: (port) => (port === 'table.putIfVersion' ? gate : Promise.resolve()),
+    });
+    aws.fault('DescribeNetworkInterfaces', new AwsError('UnauthorizedOperation', 'no', 403), 1);
+
+    const late = slow.batch(task.event({ lastStatus: 'STOPPING', version: 7 }));
+    while (aws.called('DescribeNetworkInterfaces').length === 0) await aws.quiet();
+    const saved = await first.batch(notice);
+    resolve();
+    await late;
+    aws.clock.advance(50 * SECOND);
+    const stopped = await first.batch(task.stop());
+
+    expect(saved.outcomes[0]?.why).toContain('saved: subnet-02aa0123456789abc');
+    expect(said(stopped)).toEqual(['act resume-task']);
   });
 
   it('keeps the network a notice could not read for the next one to read', async () => {
@@ -377,6 +414,23 @@ describe('a lack of capacity', () => {
     expect(runs().map(provider)).toEqual(['FARGATE_SPOT', 'FARGATE']);
   });
 
+  it('is no failure to start while its task is on its way out: on-demand is asked for when that has stopped', async () => {
+    const { pass } = await interrupted();
+    const [refused = ''] = aws.ecs.tasksRun().map(({ taskArn }) => String(taskArn));
+    aws.ecs.changeTask(refused, {
+      lastStatus: 'DEPROVISIONING',
+      desiredStatus: 'STOPPED',
+      stopCode: 'TaskFailedToStart',
+      stoppedReason: 'Capacity is unavailable at this time.',
+    });
+    const leaving = await pass(MINUTE + SECOND);
+    aws.ecs.changeTask(refused, { lastStatus: 'STOPPED' });
+    const gone = await pass(MINUTE);
+
+    expect([...words(leaving), ...words(gone)]).toEqual(['defer resume-starting', 'act resume-task']);
+    expect(runs().map(provider)).toEqual(['FARGATE_SPOT', 'FARGATE']);
+  });
+
   it.each(['failure', 'accepted'] as const)(
     '(%s) of all capacity is tried less and less often, and told after an hour',
     async (how) => {
@@ -484,6 +538,32 @@ describe('one task, whatever happens', () => {
     expect(runs()).toHaveLength(4);
   });
 
+  it("a throttle of EC2's, which ECS calls a wrong parameter, is waited out, too", async () => {
+    const task = worker(aws);
+    const { batch, pass } = resumer(aws);
+    await batch(task.warn());
+    const message =
+      'Error retrieving security group information for [sg-0123456789abcdef0]: Request limit exceeded. (ErrorCode: RequestLimitExceeded)';
+    aws.fault('RunTask', new AwsError('InvalidParameterException', message));
+
+    const result = await batch(task.stop());
+    const later = await pass(10 * SECOND);
+
+    expect([...said(result), ...words(later)]).toEqual(['defer rate-limited', 'act resume-task']);
+  });
+
+  it('a denied call goes to a person, who is told that the task has to be run by hand', async () => {
+    const task = worker(aws);
+    const { batch } = resumer(aws);
+    await batch(task.warn());
+    aws.fault('RunTask', new AwsError('AccessDeniedException', 'not authorized to perform: iam:PassRole'));
+
+    const { outcomes } = await batch(task.stop());
+
+    expect(words(outcomes)).toEqual(['escalate access-denied']);
+    expect(outcomes[0]?.advice).toMatch(/ResumeRoleArns.*by hand/);
+  });
+
   it('a task that did not start for another reason goes to a person, with the reason', async () => {
     const { pass } = await interrupted();
     for (const { taskArn } of aws.ecs.tasksRun()) {
@@ -491,14 +571,14 @@ describe('one task, whatever happens', () => {
         lastStatus: 'STOPPED',
         desiredStatus: 'STOPPED',
         stopCode: 'TaskFailedToStart',
-        stoppedReason: 'CannotPullContainerError',
+        stoppedReason: 'CannotPullContainerError: not found.',
       });
     }
 
     const later = await pass(2 * MINUTE);
 
     expect(words(later)).toEqual(['escalate resume-failed']);
-    expect(later[0]?.why).toContain('CannotPullContainerError');
+    expect(later[0]?.why).toMatch(/did not start: CannotPullContainerError: not found\.$/);
     expect(runs()).toHaveLength(1);
   });
 
@@ -528,6 +608,18 @@ describe('a notice that was missed', () => {
     expect(runs()).toEqual([]);
   });
 
+  it('is told again for a task that is lost hours later, and once for many at a time', async () => {
+    const { batch, world } = resumer(aws);
+    const lose = (n: number) => worker(aws, { n, tags: {}, definitionTags: resumable }).stop();
+
+    await batch(lose(1), lose(2), lose(3));
+    aws.clock.advance(2 * 60 * MINUTE);
+    await batch(lose(4));
+
+    expect(world.told.map(({ record }) => record.reason)).toEqual(['network-unknown', 'network-unknown']);
+    expect(world.told[1]?.record.resource).toContain('00000004');
+  });
+
   it('is made good by what is configured, in the subnet it ran in', async () => {
     const result = await missed({
       definitionTags: {
@@ -546,6 +638,23 @@ describe('a notice that was missed', () => {
     });
   });
 
+  it('is replayed for nothing when ECS has forgotten the task: it fails no more, and nobody hears of it', async () => {
+    const task = worker(aws);
+    const event = task.stop();
+    aws.ecs.removeTask(task.arn);
+    const { batch, world } = resumer(aws);
+
+    const soon = await batch(event);
+    aws.clock.advance(61 * MINUTE);
+    const replayed = await batch(event);
+
+    expect(said(soon)).toEqual(['defer observe-failed']);
+    expect(soon.batchItemFailures).toHaveLength(1);
+    expect(said(replayed)).toEqual(['skip task-forgotten']);
+    expect(replayed.batchItemFailures).toEqual([]);
+    expect(world.told).toEqual([]);
+  });
+
   it('is too late an hour after the task has stopped', async () => {
     const task = worker(aws, { tags: {}, definitionTags: resumable });
     const event = task.stop();
@@ -554,6 +663,30 @@ describe('a notice that was missed', () => {
     const result = await resumer(aws, { env: { RESUME_SECURITY_GROUPS: 'sg-00000001' } }).batch(event);
 
     expect(said(result)).toEqual(['escalate resume-too-late']);
+  });
+});
+
+describe('a closed change calendar', () => {
+  const frozen = async (opensAfter: number) => {
+    const opensAt = aws.clock() + opensAfter;
+    const calendar = async () => ({ open: aws.clock() >= opensAt, until: opensAt });
+    const { pass, result, warned, world } = await interrupted({}, { calendar });
+    const later = await pass(3 * 60 * MINUTE);
+    return { story: [...said(warned), ...said(result), ...words(later)], told: world.told };
+  };
+
+  it('is waited for, with what the notice saved', async () => {
+    const { story } = await frozen(30 * MINUTE);
+
+    expect([...new Set(story)].slice(0, 3)).toEqual(['defer task-stopping', 'defer frozen', 'act resume-task']);
+  });
+
+  it('that opens too late takes the task to a person', async () => {
+    const { story, told } = await frozen(24 * 60 * MINUTE);
+
+    expect([...new Set(story)]).toEqual(['defer task-stopping', 'defer frozen', 'escalate resume-too-late']);
+    expect(told.map(({ record }) => record.reason)).toEqual(['frozen', 'resume-too-late']);
+    expect(runs()).toEqual([]);
   });
 });
 
@@ -585,8 +718,20 @@ describe('what is not run', () => {
 
     const result = await resumer(aws, { env: { RESUME_SECURITY_GROUPS: 'sg-00000001' } }).batch(event);
 
-    expect(said(result)).toEqual(['defer observe-failed']);
+    expect(said(result)).toEqual(['skip cluster-gone']);
+    expect(result.batchItemFailures).toEqual([]);
     expect(runs()).toEqual([]);
+  });
+
+  it('a task whose cluster was deleted: its incident ends, and no message comes again and again', async () => {
+    const { pass, world, task } = await interrupted();
+    aws.fault('DescribeTasks', new AwsError('ClusterNotFoundException', 'Cluster not found.'), 1_000);
+
+    const outcomes = await pass(30 * MINUTE);
+
+    expect(new Set(words(outcomes))).toEqual(new Set(['skip cluster-gone']));
+    expect(storedState(world, task.arn)).not.toHaveProperty('incident');
+    expect(world.deadLetters).toEqual([]);
   });
 
   it('overrides that are too long with the variables a worker needs', async () => {
@@ -699,6 +844,22 @@ describe('many at once', () => {
     expect(runs()).toHaveLength(60);
     expect(aws.clock() - begin).toBeGreaterThanOrEqual(1_900);
     expect(world.told).toHaveLength(1);
+  });
+
+  it('the tasks that go on for 30 others are found by one call each, and read in one', async () => {
+    const tasks = Array.from({ length: 30 }, (_, i) => worker(aws, { n: i + 1 }));
+    const { batch, world } = resumer(aws);
+    await batch(...tasks.map((task) => task.warn()));
+    await batch(...tasks.map((task) => task.stop()));
+    startAll();
+    aws.clock.advance(2 * MINUTE);
+    const before = aws.called('DescribeTasks').length;
+
+    const checked = await batch(...world.inbox.map(({ body }) => body));
+
+    expect(words(checked.outcomes).filter((one) => one === 'skip resolved')).toHaveLength(30);
+    expect(aws.called('DescribeTasks').length - before).toBe(2);
+    expect(aws.called('ListTasks')).toHaveLength(30);
   });
 
   it('one that is refused stops no other', async () => {

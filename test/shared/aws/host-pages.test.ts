@@ -11,7 +11,7 @@ import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { describeAutoScalingGroups } from '../../../shared/aws/autoscaling.ts';
 import { describeInstances } from '../../../shared/aws/ec2.ts';
-import { containerInstancesOn, listClusters, listTasksOn } from '../../../shared/aws/ecs.ts';
+import { containerInstancesOn, listClusters, listTasksOn, listTasksStartedBy } from '../../../shared/aws/ecs.ts';
 
 describe('a list of what is on hosts is read to its last page', () => {
   const mocks = [mockClient(ECSClient), mockClient(EC2Client), mockClient(AutoScalingClient)] as const;
@@ -48,6 +48,18 @@ describe('a list of what is on hosts is read to its last page', () => {
       .resolvesOnce({ taskArns: ['a'], nextToken: 'n' })
       .resolves({ taskArns: ['b'] });
     expect(await listTasksOn('prod', 'ci', 'RUNNING')).toEqual(['a', 'b']);
+  });
+
+  it('tasks by who started them, also where the first page is empty', async () => {
+    ecs
+      .on(ListTasksCommand)
+      .resolvesOnce({ taskArns: [], nextToken: 'n' })
+      .resolves({ taskArns: ['b'] });
+    expect(await listTasksStartedBy('prod', 'reflex-resume/1/1')).toEqual(['b']);
+    expect(ecs.commandCalls(ListTasksCommand).map(({ args }) => args[0].input.desiredStatus)).toEqual([
+      'RUNNING',
+      'RUNNING',
+    ]);
   });
 
   it('instances', async () => {

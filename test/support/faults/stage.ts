@@ -148,6 +148,7 @@ export const play = async (of: FaultWorld, options: Play = {}): Promise<Ending> 
             version: 'test',
             region: 'eu-west-1',
             account: '111122223333',
+            prefix: 'reflex',
             nextCheckAt,
           });
           if (result.sent) told.push(record);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decide } from '../../../../functions/restore-capacity/group/decide.ts';
 import type { GroupFacts } from '../../../../functions/restore-capacity/group/facts.ts';
 import type { GroupPolicy } from '../../../../functions/restore-capacity/group/policy.ts';
+import type { Escalate } from '../../../../shared/decision.ts';
 import { at } from '../../../support/event-builders.ts';
 import {
   baseSetBy,
@@ -51,6 +52,13 @@ describe('a pool is depleted', () => {
     expect(one === undefined ? null : decided({ news: [one, { ...one, at: at + 1_000 }, one] }).reason).toBe(
       'pools-hold',
     );
+  });
+
+  it('at the latest now: a warning that claims to come from the future does not make a storm of years', () => {
+    const decision = decided({ news: warnings(3, { at: at + 365 * 24 * 60 * MINUTE }) });
+
+    expect(decision.reason).toBe('pool-depleted');
+    expect(decision.remember).toMatchObject({ storm: { since: at, last: at } });
   });
 
   it('within five minutes: what is older does not count', () => {
@@ -311,6 +319,11 @@ describe('a person is told', () => {
         `aws autoscaling update-auto-scaling-group --auto-scaling-group-name 'workers' --mixed-instances-policy '{"InstancesDistribution":{"OnDemandBaseCapacity":7}}'`,
       ),
     });
+  });
+
+  it('by a command that a shell takes as it is meant, whatever the name of the group', () => {
+    const { advice } = decided({ ...struck, name: "it's $(workers)" }, notifies) as Escalate;
+    expect(advice).toContain(`--auto-scaling-group-name 'it'\\''s $(workers)' --mixed-instances-policy`);
   });
 
   it('under one name a storm, and another for the next', () => {

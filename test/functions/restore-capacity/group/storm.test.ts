@@ -39,7 +39,7 @@ const storm = (tags?: Readonly<Record<string, string>>, stackMode: Mode = 'on') 
 
 const updates = () => fleet.made('UpdateAutoScalingGroup') as { AutoScalingGroupName: string }[];
 const writes = ({ runtime }: ReturnType<typeof restorer>) =>
-  runtime.calls.filter((call) => ['table.put', 'table.putIfVersion', 'table.mark'].includes(call)).length;
+  runtime.calls.filter((call) => ['table.put', 'table.putIfVersion'].includes(call)).length;
 
 describe('200 warnings in a minute: 4 pools, 3 groups, 40 of no group, 10 told twice', () => {
   it('at once: one read of the instances, one change a group by exactly what it lost, one notification', async () => {

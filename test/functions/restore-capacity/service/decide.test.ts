@@ -97,6 +97,14 @@ describe('a shortage of Spot capacity', () => {
     expect(decide(old, policy, at)).toMatchObject({ kind: 'skip', reason: 'shortage-unconfirmed' });
   });
 
+  it.each([
+    [60 * MINUTE, 'act'],
+    [60 * MINUTE + 1, 'skip'],
+  ])('is not concluded from an event that was replayed: told %i ms ago, %s', (age, kind) => {
+    const decision = decide(situation({ service: short, toldAt: at - age }), policy, at);
+    expect(decision).toMatchObject({ kind, reason: kind === 'act' ? 'spot-fallback' : 'shortage-unconfirmed' });
+  });
+
   it('is not concluded from a schedule that finds too few tasks', () => {
     const decision = decide(situation({ service: short, trigger: 'tick' }), policy, at);
     expect(decision).toMatchObject({ kind: 'skip', reason: 'shortage-unconfirmed' });
@@ -174,15 +182,26 @@ describe('a paired service', () => {
   });
 
   it('whose on-demand tasks do not start either is told of', () => {
-    const decision = decide(later(standIn(), { service: short, pair: { desired: 4, running: 1 } }), policy, at);
+    const lacking = standIn({ shortSince: at - 10 * MINUTE });
+    const decision = decide(later(lacking, { service: short, pair: { desired: 4, running: 1 } }), policy, at);
 
     expect(decision).toMatchObject({ kind: 'escalate', reason: 'on-demand-short' });
-    expect(standInOf(decision)).toBeDefined();
+    expect(standInOf(decision)).toMatchObject({ shortSince: at - 10 * MINUTE });
   });
 
   it('is given ten minutes to start', () => {
-    const young = later(standIn(), { service: short, pair: { desired: 4, running: 1 }, lastActAt: at - 9 * MINUTE });
+    const lacking = standIn({ shortSince: at - 11 * MINUTE });
+    const young = later(lacking, { service: short, pair: { desired: 4, running: 1 }, lastActAt: at - 9 * MINUTE });
     expect(decide(young, policy, at)).toMatchObject({ kind: 'defer', reason: 'spot-short' });
+  });
+
+  it('is not told of for one look at which one of its tasks is being replaced', () => {
+    const one = decide(later(standIn(), { service: short, pair: { desired: 4, running: 3 } }), policy, at);
+    expect(one).toMatchObject({ kind: 'defer', reason: 'spot-short' });
+    expect(standInOf(one)).toMatchObject({ shortSince: at });
+
+    const next = decide(later(standIn({ shortSince: at - MINUTE }), { service: short }), policy, at);
+    expect(standInOf(next)).not.toHaveProperty('shortSince');
   });
 });
 
@@ -192,6 +211,16 @@ describe('while the paired service stands in', () => {
 
     expect(decision).toMatchObject({ kind: 'act', reason: 'spot-fallback', coolDownMs: 0 });
     expect(counts(decision)).toEqual([7]);
+  });
+
+  it('comes down at once to reflex:fallback-max where that is lowered, though never below what was there', () => {
+    const lowered = (fallbackMax: number, memory = standIn()) =>
+      decide(later(memory, { service: short }), { ...policy, fallbackMax }, at);
+
+    expect(lowered(3)).toMatchObject({ kind: 'act', reason: 'fallback-capped', coolDownMs: 0 });
+    expect(counts(lowered(3))).toEqual([3]);
+    expect(counts(lowered(1, standIn({ original: 2 })))).toEqual([2]);
+    expect(lowered(4)).toMatchObject({ kind: 'defer', reason: 'spot-short' });
   });
 
   it('stays up while Spot is only partly back', () => {
@@ -321,6 +350,16 @@ describe('a Spot service that was made smaller meanwhile', () => {
   it('raises the paired service where both together would be smaller than the load was', () => {
     const decision = decide(later(whole(), { service: smaller }), policy, at);
     expect(counts(decision)).toEqual([6]);
+  });
+
+  it('and to nothing is switched off: no load is held for it, and what stands in goes back as usual', () => {
+    const off = { desired: 0, running: 0 };
+    const first = decide(later(standIn(), { service: off }), policy, at);
+    expect(first).toMatchObject({ kind: 'defer', reason: 'spot-settling' });
+
+    const settled = decide(later(whole(), { service: off }), policy, at);
+    expect(settled).toMatchObject({ kind: 'act', reason: 'spot-failback' });
+    expect(counts(settled)).toEqual([3]);
   });
 
   it('is taken for normal after an hour', () => {

@@ -57,6 +57,7 @@ const live = ({ original, max, moments }: Setting) => {
       pair: { desired: pair, running: pair },
       trigger: event ? 'event' : openedAt === null ? 'tick' : 'follow-up',
       memory,
+      toldAt: event ? now : null,
       openedAt,
       lastActAt,
     });

@@ -125,6 +125,21 @@ describe('while every task runs on demand', () => {
     ]);
   });
 
+  it('on-demand tasks that do not start either are told of after half an hour', () => {
+    const lacking = (minutes: number) =>
+      decide(
+        later(standIn({ rolledAt: at - HOUR, shortSince: at - minutes * MINUTE }), {
+          service: { ...inPlace, running: 4 },
+        }),
+        policy,
+        at,
+      );
+
+    expect(lacking(29)).toMatchObject({ kind: 'defer', reason: 'spot-short' });
+    expect(lacking(30)).toMatchObject({ kind: 'escalate', reason: 'on-demand-short' });
+    expect(standInOf(lacking(30))).toMatchObject({ original, probing: false });
+  });
+
   it('Spot is not tried while tasks are lacking, or somebody deploys', () => {
     const memory = standIn({ wholeSince: at - MINUTE });
     const lacking = decide(later(memory, { service: { ...inPlace, running: 9 } }), policy, at);

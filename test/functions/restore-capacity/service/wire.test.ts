@@ -454,9 +454,7 @@ describe('what goes wrong', () => {
     aws.fault(
       'DescribeServices',
       (input) =>
-        JSON.stringify(input).includes('staging')
-          ? new AwsError('ClusterNotFoundException', 'Cluster not found.')
-          : undefined,
+        JSON.stringify(input).includes('staging') ? new AwsError('InvalidParameterException', 'no') : undefined,
       1_000,
     );
     const elsewhere = JSON.parse(JSON.stringify(failure('other')).replaceAll('/prod', '/staging'));
@@ -465,6 +463,31 @@ describe('what goes wrong', () => {
 
     expect(outcomes.map(({ reason }) => reason).sort()).toEqual(['observe-failed', 'spot-fallback']);
     expect(batchItemFailures).toHaveLength(1);
+  });
+
+  it('a cluster that was deleted meanwhile ends the fallback, and no message comes again and again', async () => {
+    spotPair(aws);
+    const restore = restorer(aws);
+    aws.ecs.place({ spot: 4 });
+    await restore.batch(failure());
+    aws.fault('DescribeServices', new AwsError('ClusterNotFoundException', 'Cluster not found.'), 1_000);
+
+    const outcomes = await restore.pass(30 * MINUTE);
+
+    expect(story(outcomes)).toEqual(['skip service-gone']);
+    expect(storedState(restore.world, web)).not.toHaveProperty('incident');
+    expect(restore.world.deadLetters).toEqual([]);
+  });
+
+  it('an event that comes days later, replayed, begins nothing', async () => {
+    spotPair(aws, { running: 8 });
+    const old = serviceAction({ at: aws.clock() - 48 * HOUR });
+
+    const { outcomes, batchItemFailures } = await restorer(aws).batch(old);
+
+    expect(reasons(outcomes)).toEqual(['skip shortage-unconfirmed']);
+    expect(batchItemFailures).toEqual([]);
+    expect(counts()).toEqual([]);
   });
 
   it('nothing is done where the ledger cannot be read, and the message comes again', async () => {

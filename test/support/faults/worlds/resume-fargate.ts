@@ -22,9 +22,8 @@ export const open = async (): Promise<FaultWorld> => {
     hiddenMs: 540_000,
     horizonMs: 120 * MINUTE,
     onGuardError: 'stop',
-    heedsCalendar: false,
-    handler: (runtime, patience) =>
-      remediation(resumeFargate({}, patience), inSwarms({ ...runtime, calendar: null }, subjectOf)),
+    heedsCalendar: true,
+    handler: (runtime, patience) => remediation(resumeFargate({}, patience), inSwarms(runtime, subjectOf)),
     hear: (events) =>
       resumeFargate({}, { clock: aws.clock, sleep: async () => undefined, random: () => 0 }).hear(events),
     scene: ({ optedIn }) => {
