@@ -63,8 +63,11 @@ walk() {
       directories+=("$entry")
     elif [ -f "$entry" ]; then
       regular+=("$entry")
-    else
+    elif [ -e "$entry" ]; then
       special=$((special + 1))
+    else
+      # A damaged inode, or a path longer than the kernel takes: what it is cannot be told, so it may be logs.
+      unreadable=$((unreadable + 1))
     fi
   done
   files=$((files + ${#regular[@]}))
@@ -72,7 +75,7 @@ walk() {
   for entry in ${directories[@]+"${directories[@]}"}; do walk "$entry"; done
 }
 walk "$RESCUE_SOURCE"
-say "$files files, $bytes bytes, $links links, $special special files, $unreadable unreadable directories"
+say "$files files, $bytes bytes, $links links, $special special files, $unreadable that cannot be read"
 
 # --- Copying. All of it: what the host shipped while it was being written may have the size and yet not the text. ---
 
@@ -90,10 +93,10 @@ count() {
   while read -r line; do [[ $line == $1* ]] && n=$((n + 1)); done < "$2"
   printf '%d' "$n"
 }
-# Links are passed over in silence, special files with a warning; any other warning is of a file that was left out.
+# Links are passed over in silence, special files and what cannot be read with a warning; any other warning is of a file that was left out.
 warned=$(count 'warning: ' "$work/copied")
 missing=$(count '(dryrun) upload: ' "$work/missing")
-left_out=$((warned > special ? warned - special : 0))
+left_out=$((warned > special + unreadable ? warned - special - unreadable : 0))
 failed=$((missing + left_out + unreadable))
 # Exit codes of `aws s3`: 0 all; 1 some failed; 2 some left out, which the warnings tell; others: it did not work at all.
 case $copied in

@@ -28,6 +28,9 @@ case ${SHIP_DESTINATION:-} in s3://?*) ;; *) fail 64 'SHIP_DESTINATION: expected
 case ${SHIP_PHASE:-} in pre-copy | interruption) ;; *) fail 64 'SHIP_PHASE: expected pre-copy or interruption' ;; esac
 case ${SHIP_DEADLINE:-} in '' | *[!0-9]*) fail 64 'SHIP_DEADLINE: expected epoch seconds' ;; esac
 command -v aws > /dev/null || fail 69 'the AWS CLI is not installed'
+there=
+for named in $SHIP_SOURCE; do [ -d "$named" ] && there=yes; done
+[ -n "$there" ] || fail 69 "no directory: $SHIP_SOURCE"
 
 imds() {
   token=$(curl -sf -m 2 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token) &&
@@ -41,9 +44,13 @@ instance=${AWS_SSM_INSTANCE_ID:-}
 export AWS_REGION AWS_DEFAULT_REGION="$AWS_REGION"
 base=${SHIP_DESTINATION%/}/$instance
 
+left() { printf '%s' $((SHIP_DEADLINE - RESERVE - $(date +%s))); }
+
 # --- One run at a time. Run Command has no client token: the same command may come twice. ---
 
-exec 9>> "$LOCK" || fail 69 "$LOCK cannot be written"
+# A shell that cannot open it for `exec` ends without a word.
+(exec 9>> "$LOCK") 2> /dev/null || fail 69 "$LOCK cannot be written"
+exec 9>> "$LOCK"
 if ! flock -n 9; then
   read -r holder holding < "$LOCK" || fail 75 'another run is at it'
   if [ "$SHIP_PHASE $holding" != 'interruption pre-copy' ]; then
@@ -52,7 +59,8 @@ if ! flock -n 9; then
   fi
   say "ends pre-copy $holder"
   kill -TERM "$holder" 2> /dev/null
-  flock -w 10 9 || fail 75 "pre-copy $holder does not end"
+  # It hears the signal when it has counted its files or written its marker.
+  flock -w "$(left)" 9 || fail 75 "pre-copy $holder does not end"
 fi
 printf '%s %s\n' "$$" "$SHIP_PHASE" > "$LOCK"
 
@@ -104,8 +112,6 @@ stop() {
 }
 trap stop TERM
 
-left() { printf '%s' $((SHIP_DEADLINE - RESERVE - $(date +%s))); }
-
 # Runs until the deadline; in no hurry, it leaves processor and disk to others. A signal is heard meanwhile.
 limited() {
   seconds=$(left)
@@ -149,7 +155,7 @@ ship_small() {
   [ "$#" -gt 0 ] || return 0
   for name in "$@"; do
     shift
-    set -- "$@" --exclude "$name"
+    set -- "$@" "--exclude=$name"
   done
   ship "$from" "$destination" "$@"
 }
@@ -159,9 +165,9 @@ bytes=0
 sources=
 for pass in small all; do
   partial=false
-  for directory in $SHIP_SOURCE; do
-    [ -d "$directory" ] || continue
-    directory=$(readlink -f "$directory")
+  for named in $SHIP_SOURCE; do
+    [ -d "$named" ] || continue
+    directory=$(readlink -f "$named")
     place=$(locate "$directory")
     volume=${place%% *}
     rest=${place#* }
@@ -177,7 +183,7 @@ for pass in small all; do
     files=$((files + ${found% *}))
     bytes=$((bytes + ${found#* }))
     [ "$volume" = host ] && volume=null || volume="\"$volume\""
-    sources="$sources${sources:+,}{\"path\":\"$directory\",\"volume\":$volume,\"filesystem\":\"$filesystem\"}"
+    sources="$sources${sources:+,}{\"path\":\"$named\",\"volume\":$volume,\"filesystem\":\"$filesystem\"}"
   done
 done
 

@@ -1,10 +1,12 @@
-import { isAccessDenied, isErrorNamed, isTransient } from '../../shared/aws/client.ts';
+import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { createSnapshot, createTags, deleteSnapshot, deleteVolume } from '../../shared/aws/ec2.ts';
 import { runTask } from '../../shared/aws/ecs.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
 import { type Act, defer, escalate, type OutcomeAction } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import type { Stop } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
+import type { Reason } from '../../shared/reasons.ts';
 import { said } from '../../shared/words.ts';
 import type { RescueCall } from './calls.ts';
 import { pauseAfter } from './decide.ts';
@@ -15,8 +17,16 @@ const MINUTE = 60 * SECOND;
 /** A throttled call is repeated this long; what AWS has not taken by then waits for the next look. */
 const REPEAT_FOR = 5 * SECOND;
 const TRY_AGAIN = 5 * MINUTE;
+/** The SDK's connections to a service. A call that waits for one runs into its time to connect, and is taken for one without an answer. */
+const AT_ONCE = 50;
 /** ECS says it in `failures[]` with HTTP 200, or as a ClientException. */
 const NO_CAPACITY = /capacity is unavailable/i;
+/** So many may be under way at once, of an account and of a volume. */
+const SNAPSHOT_LIMITS = [
+  'ConcurrentSnapshotLimitExceeded',
+  'PendingSnapshotLimitExceeded',
+  'SnapshotCreationPerVolumeRateExceeded',
+];
 
 /**
  * Makes the approved calls: volumes side by side, the calls of one in order. The first that fails ends its volume's: what was
@@ -64,7 +74,7 @@ export const act = (patience: Patience) => {
         if (!isDone(call, error)) {
           const now = patience.clock();
           const refused = call.call === 'RunTask' && NO_CAPACITY.test(said(error));
-          const problem = refused ? notPlaced(said(error), remember, now) : meaning(call, error, now);
+          const problem = refused ? notPlaced(said(error), remember, now) : meaning(call, error, remember, now);
           return { actions: [...actions, { ...call, error: said(error) }], problem };
         }
       }
@@ -73,8 +83,15 @@ export const act = (patience: Patience) => {
     return { actions };
   };
 
-  return async (approved: readonly Approved<RescueCall>[]): Promise<ReadonlyMap<string, Acted>> =>
-    new Map(await Promise.all(approved.map(async ({ resource, act }) => [resource, await makeAll(act)] as const)));
+  return async (approved: readonly Approved<RescueCall>[]): Promise<ReadonlyMap<string, Acted>> => {
+    const acted: (readonly [string, Acted])[] = [];
+    for (const some of chunksOf(approved, AT_ONCE)) {
+      acted.push(
+        ...(await Promise.all(some.map(async ({ resource, act }) => [resource, await makeAll(act)] as const))),
+      );
+    }
+    return new Map(acted);
+  };
 };
 
 /** Why ECS did not run the task, in an answer with HTTP 200; undefined: it did. */
@@ -86,14 +103,14 @@ const unplaced = async ({ params }: Extract<RescueCall, { call: 'RunTask' }>): P
 };
 
 /** Nothing runs and nothing was asked for: the next call has a token of its own. */
-const notPlaced = (refusal: string, memory: Memory, now: number): Stop => {
-  const { run: _, ...rest } = memory;
+const notPlaced = (refusal: string, { run: _, ...memory }: Memory, now: number): Stop =>
+  later('task-not-placed', `ECS did not run the task: ${refusal}.`, memory, now);
+
+/** There is no room now, and there will be: each refusal makes the next pause longer. */
+const later = (reason: Reason, why: string, memory: Memory, now: number): Stop => {
   const refused = (memory.refused ?? 0) + 1;
   const retryAt = now + pauseAfter(refused);
-  return {
-    ...defer('task-not-placed', retryAt, `ECS did not run the task: ${refusal}.`),
-    remember: { ...rest, refused, retryAt },
-  };
+  return { ...defer(reason, retryAt, why), remember: { ...memory, refused, retryAt } };
 };
 
 /** What the call was to bring about is so already. */
@@ -111,7 +128,7 @@ const isDone = ({ call }: RescueCall, error: unknown): boolean => {
   }
 };
 
-const meaning = (call: RescueCall, error: unknown, now: number): Stop => {
+const meaning = (call: RescueCall, error: unknown, memory: Memory, now: number): Stop => {
   const what = said(error);
   if (isAccessDenied(error)) {
     return escalate(
@@ -119,6 +136,9 @@ const meaning = (call: RescueCall, error: unknown, now: number): Stop => {
       `${call.call} was refused: ${what}.`,
       'Grant the permission that the error names.',
     );
+  }
+  if (call.call === 'CreateSnapshot' && (isErrorNamed(error, ...SNAPSHOT_LIMITS) || isThrottle(error))) {
+    return later('snapshot-not-taken', `EC2 takes no more snapshots now: ${what}.`, memory, now);
   }
   if (call.call === 'DeleteVolume' && isErrorNamed(error, 'VolumeInUse', 'IncorrectState')) {
     return defer('volume-busy', now + TRY_AGAIN, `${call.params.VolumeId} is not available: ${what}.`);

@@ -1,7 +1,7 @@
 import { type Act, type Decision, type Defer, defer, type Escalate, type Skip, skip } from '../../shared/decision.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Reason } from '../../shared/reasons.ts';
-import { FILESYSTEMS, type Filesystem } from '../../shared/spot-logs.ts';
+import { FILESYSTEMS, type Filesystem, WORK_ITEM_TAGS } from '../../shared/spot-logs.ts';
 import { time } from '../../shared/words.ts';
 import { cleanCalls, countedCall, type RescueCall, runCall, snapshotCall, stateCall } from './calls.ts';
 import { isGone, type Memory, type RescueTask, type Snapshot, taskGroup, type VolumeSituation } from './facts.ts';
@@ -63,6 +63,17 @@ const attached: Rule = (s, _, now) => {
   }
   return skip('volume-attached', `${volumeId} is attached to ${item.instance}, which is ${instance}.`);
 };
+
+/** A backup that is restored brings the tags of what was backed up. */
+const copied: Rule = ({ volume, item, volumeId }) =>
+  volume === null || volume.createdAt <= item.since
+    ? undefined
+    : {
+        kind: 'escalate',
+        reason: 'volume-copied',
+        why: `${volumeId} carries the tags of a volume that was kept at ${time(item.since)}, and was made at ${time(volume.createdAt)}: a copy, which is left alone.`,
+        advice: `Take the tags off: aws ec2 delete-tags --resources ${volumeId} --tags ${WORK_ITEM_TAGS.map((key) => `Key=${key}`).join(' ')}`,
+      };
 
 const instanceLives: Rule = ({ instance, item, volumeId, volume }, _, now) => {
   if (volume === null || isGone(instance)) return undefined;
@@ -145,7 +156,7 @@ const unconfigured: Rule = (s, policy, now) =>
         policy,
         now,
         'rescue-not-configured',
-        `No subnet is set, so no task can ship ${s.volumeId}; it is kept.`,
+        `No subnet is set (stack parameter RescueSubnetIds), so no task can ship ${s.volumeId}; it is kept until one is.`,
       )
     : undefined;
 
@@ -162,10 +173,12 @@ const snapshotFailed: Rule = (s, _, now) => {
 const takeSnapshot: Rule = (s, _, now) => {
   if (usable(s.snapshots).length > 0 || s.volume === null) return undefined;
   const { volumeId, item } = s;
+  const { refused } = memoryOf(s);
   const why = `${volumeId} was kept from ${item.instance}, which is gone, and no snapshot of it exists.`;
+  const calls = [stateCall(s, 'snapshotting', item.attempts), snapshotCall(s)];
   return (
     backingOff(s, now) ?? {
-      ...step('take-snapshot', why, [stateCall(s, 'snapshotting', item.attempts), snapshotCall(s)]),
+      ...step('take-snapshot', why, calls, refused === undefined ? {} : { refused }),
       spends: spends('CreateSnapshot'),
     }
   );
@@ -307,15 +320,25 @@ const toPerson = (
 };
 
 /** By hand: another instance reads the volume. Nothing is deleted by it. */
-const runbook = ({ arn, volumeId, item }: VolumeSituation): string =>
-  [
-    `One more attempt: aws ec2 create-tags --resources ${volumeId} --tags Key=reflex:rescue,Value=pending`,
-    `${item.rescue === 'failed' ? `&& npm run ops -- release ${arn}` : ''}.`,
-    `Or by hand, from an instance in the volume's Availability Zone: aws ec2 attach-volume --volume-id ${volumeId} --instance-id <instance> --device /dev/sdf;`,
+const runbook = (s: VolumeSituation): string => {
+  const { arn, volumeId, item, volume, snapshots } = s;
+  const [snapshot] = snapshots;
+  const resource = volume === null && snapshot !== undefined ? snapshot.id : volumeId;
+  const again =
+    item.rescue === 'failed'
+      ? `One more attempt, as ${filesystemOf(s).name} (tag reflex:filesystem): aws ec2 create-tags --resources ${resource} --tags Key=reflex:rescue,Value=pending && npm run ops -- release ${arn}. Or by`
+      : 'By';
+  const made =
+    volume === null
+      ? `aws ec2 create-volume --snapshot-id ${snapshot?.id} --availability-zone <zone>; aws ec2 attach-volume --volume-id <volume>`
+      : `aws ec2 attach-volume --volume-id ${volumeId}`;
+  return [
+    `${again} hand, from an instance in ${volume === null ? 'that' : "the volume's"} Availability Zone: ${made} --instance-id <instance> --device /dev/sdf;`,
     'mount -o ro /dev/nvme1n1p1 /mnt (lsblk names the partition; XFS: -o ro,nouuid);',
     `aws s3 sync /mnt/${item.root ? 'var/log' : ''} s3://<log bucket>/${item.prefix}/${item.instance}/${volumeId}/${item.root ? 'var/log' : ''};`,
     'then unmount, detach, and delete the volume yourself.',
   ].join(' ');
+};
 
 const step = (reason: Reason, why: string, calls: readonly RescueCall[], remember: Memory = {}): Act<RescueCall> => ({
   kind: 'act',
@@ -332,6 +355,7 @@ const step = (reason: Reason, why: string, calls: readonly RescueCall[], remembe
 const memoryOf = ({ ledger }: VolumeSituation): Memory => ledger.remembered as Memory;
 
 const rules: readonly Rule[] = [
+  copied,
   attached,
   instanceLives,
   unavailable,

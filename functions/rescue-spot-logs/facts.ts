@@ -4,6 +4,8 @@ import type { Rescued, Shipped, WorkItem } from '../../shared/spot-logs.ts';
 export interface Volume {
   /** creating, available, in-use, error, or what AWS adds one day. */
   readonly state: string;
+  /** When it was made, epoch ms. */
+  readonly createdAt: number;
   /** Instances it is attached to; a log volume may be attached to several. */
   readonly attachedTo: readonly string[];
 }
@@ -55,7 +57,7 @@ export interface VolumeFacts extends CommonFacts {
 export type Memory = {
   /** The task of which attempt was asked for, and when first. */
   readonly run?: { readonly group: string; readonly at: number };
-  /** Definite refusals of ECS to run the task of this attempt. */
+  /** Definite refusals for want of room: of EC2 to take the snapshot, of ECS to run the task of this attempt. */
   readonly refused?: number;
   /** Not before, after a failed attempt. */
   readonly retryAt?: number;

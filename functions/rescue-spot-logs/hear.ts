@@ -78,9 +78,9 @@ const heard = (event: ReflexEvent, place: Place, kept: ReadonlyMap<string, reado
     }
     case 'task-state-change': {
       const { startedBy, lastStatus, arn } = event.task;
-      if (!startedBy?.startsWith(RESCUE_STARTED_BY)) return { notForUs: 'no-rescue-task' };
+      const volume = startedBy?.startsWith(RESCUE_STARTED_BY) ? startedBy.slice(RESCUE_STARTED_BY.length) : '';
+      if (!/^vol-[0-9a-f]{8,17}$/.test(volume)) return { notForUs: 'no-rescue-task' };
       if (lastStatus !== 'STOPPED') return { notForUs: 'task-not-stopped' };
-      const volume = startedBy.slice(RESCUE_STARTED_BY.length);
       return { signals: [signal(place, volume, `Rescue task ${arn} has stopped`, `${arn} STOPPED`, event.at)] };
     }
     default:

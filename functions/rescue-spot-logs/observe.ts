@@ -135,12 +135,16 @@ const known = (
           ? null
           : {
               state: volume.State ?? '',
+              createdAt: volume.CreateTime?.getTime() ?? 0,
               attachedTo: (volume.Attachments ?? []).flatMap(({ InstanceId }) => InstanceId ?? []),
             },
       snapshots: byAge.filter(({ Tags }) => isOf(item, tagsIn(Tags))).map(snapshotOf),
     };
   } catch (error) {
-    if (!(error instanceof BrokenMessage) || tags[OPT_IN_TAG] !== 'true') return { error };
+    if (!(error instanceof BrokenMessage)) return { error };
+    if (tags[OPT_IN_TAG] !== 'true') {
+      return { decision: { kind: 'skip', reason: 'not-opted-in', why: `The tag ${OPT_IN_TAG} is not true.` } };
+    }
     return {
       decision: {
         kind: 'escalate',

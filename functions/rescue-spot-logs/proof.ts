@@ -25,6 +25,7 @@ const outdated = ({ marker }: VolumeFacts, { createdAt }: RescueTask): string | 
 
 /** Why the marker is no proof for one of these snapshots. */
 export const missingMarker = ({ marker, volumeId }: VolumeFacts, snapshots: readonly Snapshot[]): string | null => {
+  if (snapshots.length === 0) return 'there is no snapshot of it';
   if (marker === null) return 'there is no marker in S3';
   if (marker.volumeId !== volumeId) return `the marker is of ${marker.volumeId}`;
   if (!snapshots.some(({ id }) => id === marker.snapshotId)) return `the marker is of snapshot ${marker.snapshotId}`;

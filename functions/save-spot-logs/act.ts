@@ -8,21 +8,23 @@ import { isErrorNamed, isTransient } from '../../shared/aws/client.ts';
 import { createTags, deleteTags, modifyInstanceAttribute } from '../../shared/aws/ec2.ts';
 import { drainContainerInstances, drainsPerCall, stopTask } from '../../shared/aws/ecs.ts';
 import { deregisterInstances } from '../../shared/aws/elb-classic.ts';
-import { deregisterTargets, targetsPerCall } from '../../shared/aws/elbv2.ts';
+import { deregisterTargets, registrationsAtPace, targetsPerCall } from '../../shared/aws/elbv2.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
 import { commandsPerCall, registeredInstances, sendCommand } from '../../shared/aws/ssm.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
-import { chunksOf } from '../../shared/reads.ts';
 import { said } from '../../shared/words.ts';
 import type { HostCall } from './calls.ts';
 
 const SECOND = 1_000;
 /** A throttled call is repeated this long. What AWS has not taken by then waits for the next look, and nothing else waits for it. */
 const REPEAT_FOR = 5 * SECOND;
-/** What AWS takes at once, and then a second, of an account and Region. EC2 counts each of its APIs by itself. */
-const CHANGES = { burst: 50, perSecond: 5 };
-const TAGGINGS = { burst: 100, perSecond: 10 };
-const REGISTRATIONS = { burst: 20, perSecond: 4 };
+/**
+ * What EC2 takes at once, and then a second, of an account and Region, each of its APIs by itself: 50 and 5, 100 and 10. Two instances of
+ * the function may begin at once.
+ */
+const CHANGES = { burst: 25, perSecond: 5 };
+const TAGGINGS = { burst: 50, perSecond: 10 };
 
 type CallNamed<Name extends HostCall['call']> = Extract<HostCall, { call: Name }>;
 
@@ -34,7 +36,7 @@ type CallNamed<Name extends HostCall['call']> = Extract<HostCall, { call: Name }
 export const act = (patience: Patience) => {
   const changes = paced(CHANGES, patience);
   const taggings = paced(TAGGINGS, patience);
-  const registrations = paced(REGISTRATIONS, patience);
+  const registrations = paced(registrationsAtPace, patience);
   return async (approved: readonly Approved<HostCall>[]): Promise<ReadonlyMap<string, Acted>> => {
     const until = patience.clock() + REPEAT_FOR;
     /** What AWS would not take in time is not asked for: the next look finds it missing. */
@@ -79,15 +81,26 @@ export const act = (patience: Patience) => {
     const each = <C extends HostCall>(some: readonly C[], run: (call: C) => Promise<unknown>) =>
       Promise.all(some.map((call) => make([call], () => run(call))));
 
+    /** One device that EC2 does not let go (a volume that another service manages) refuses the call for all: each is tried by itself. */
+    const keepDevices = async (params: CallNamed<'ModifyInstanceAttribute'>['params']): Promise<void> => {
+      const change = (BlockDeviceMappings: typeof params.BlockDeviceMappings) =>
+        inTurn(changes, () => modifyInstanceAttribute({ ...params, BlockDeviceMappings }));
+      try {
+        await change(params.BlockDeviceMappings);
+      } catch (error) {
+        if (params.BlockDeviceMappings.length === 1 || isTransient(error)) throw error;
+        const tried = await Promise.allSettled(params.BlockDeviceMappings.map((device) => change([device])));
+        for (const one of tried) if (one.status === 'rejected') throw one.reason;
+      }
+    };
+
     /** Instances side by side; of each the volumes are kept, then tagged, whether or not that went well. */
     const keep = async (): Promise<void> => {
       await Promise.all(
         approved.map(async ({ act }) => {
           const own = <Name extends HostCall['call']>(name: Name) =>
             act.calls.filter((call): call is CallNamed<Name> => call.call === name);
-          await each(own('ModifyInstanceAttribute'), ({ params }) =>
-            inTurn(changes, () => modifyInstanceAttribute(params)),
-          );
+          await each(own('ModifyInstanceAttribute'), ({ params }) => keepDevices(params));
           await Promise.all([
             each(own('CreateTags'), ({ params }) => inTurn(taggings, () => createTags(params))),
             each(own('DeleteTags'), ({ params }) => deleteTags(params)),

@@ -69,12 +69,14 @@ export const keepCalls = ({ instanceId }: InstanceFacts, devices: readonly Devic
 
 /** The work items of volumes that are not one yet, or only armed where the instance is now about to die. */
 export const tagCalls = (
-  { instanceId, host }: InstanceFacts,
+  facts: InstanceFacts,
   devices: readonly Device[],
-  { rescue, since }: Pick<Ending, 'rescue' | 'since'>,
+  ending: Pick<Ending, 'rescue' | 'since'>,
   memory: Memory,
-  { filesystem, prefix }: Policy,
+  policy: Policy,
 ): HostCall[] => {
+  const { instanceId, host } = facts;
+  const { rescue } = ending;
   const tagged = whatIs(host?.volumes);
   const isTagged = (volume: string): boolean => {
     if (tagged === undefined) return memory.tagged === rescue;
@@ -86,11 +88,19 @@ export const tagCalls = (
   };
   return devices
     .filter(({ volume }) => !isTagged(volume))
-    .map(({ name, volume, root }) => {
-      const item = { rescue, instance: instanceId, device: name, root, filesystem, prefix, since, attempts: 0 };
-      return { call: 'CreateTags', params: { Resources: [volume], Tags: tagList(workItemTags(item)) } };
-    });
+    .map((device) => ({ call: 'CreateTags', params: workItem(facts, device, ending, policy) }));
 };
+
+/** What makes a volume a work item. */
+export const workItem = (
+  { instanceId: instance }: InstanceFacts,
+  { name: device, volume, root }: Device,
+  { rescue, since }: Pick<Ending, 'rescue' | 'since'>,
+  { filesystem, prefix }: Policy,
+): { Resources: string[]; Tags: Tag[] } => ({
+  Resources: [volume],
+  Tags: tagList(workItemTags({ rescue, instance, device, root, filesystem, prefix, since, attempts: 0 })),
+});
 
 export const tagList = (tags: Readonly<Record<string, string>>): Tag[] =>
   Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));

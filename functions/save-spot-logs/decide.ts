@@ -10,9 +10,19 @@ import {
   tagCalls,
   tagList,
   whatIs,
+  workItem,
 } from './calls.ts';
 import { logDevicesOf } from './devices.ts';
-import type { Container, Device, Hook, InstanceSituation, Memory } from './facts.ts';
+import {
+  type Container,
+  type Device,
+  type Hook,
+  type Host,
+  type InstanceSituation,
+  isUnderWay,
+  type Known,
+  type Memory,
+} from './facts.ts';
 import { type Ending, endingOf, heeding, TWO_MINUTES } from './notices.ts';
 import type { Policy } from './policy.ts';
 
@@ -22,7 +32,7 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Acts that try to keep or tag before a person is told. */
+/** Acts that try to keep or tag one after the other. */
 const TRIES_AT_MOST = 6;
 /** EC2 has not taken an instance by then: it spares it. */
 const OUTLIVED = 30 * MINUTE;
@@ -57,7 +67,8 @@ export const decide = (facts: InstanceSituation, policy: Policy, now: number): D
   const memory = heeding(facts.ledger.remembered, facts.notices);
   const known = withoutReleased(memory, facts);
   const ending = endingOf(known, policy.onRebalance === 'drain', now);
-  if (ending === null && (memory.hooks ?? []).length > 0) {
+  const isReleased = (memory.hooks ?? []).length > 0 && known.hooks?.length === 0;
+  if (isReleased && known.interruption === undefined) {
     return skip('host-left', 'No lifecycle hook holds the instance any more; it is being terminated.', known);
   }
   if (ending === null || (facts.trigger === 'tick' && facts.ledger.incident === null))
@@ -90,7 +101,7 @@ const disarmed = ({ host, state, instanceId }: InstanceSituation, now: number, m
     `The instance has outlived its recommendation by a day; ${volumes.join(', ')} stays, and is no work for the rescue any more.`,
     [{ call: 'DeleteTags', params: { Resources: volumes, Tags: [{ Key: RESCUE_TAGS.rescue }] } }],
     { ...(memory.outlived && { outlived: true }) },
-    MINUTE,
+    now + MINUTE,
   );
 };
 
@@ -108,7 +119,7 @@ const isStale = (tags: Readonly<Record<string, string>>, instanceId: string, now
 const outlived: Rule = ({ facts, memory, ending, now, devices, policy }) => {
   const { interruption } = memory;
   if (interruption === undefined || facts.state !== 'running' || now - interruption.at < OUTLIVED) return undefined;
-  const { interruption: _over, commands: _done, tries: _all, sends: _sent, ...rest } = memory;
+  const { interruption: _over, commands: _done, tries: _all, sends: _sent, unsafe: _last, ...rest } = memory;
   const tags = tagCalls(facts, devices, { ...ending, rescue: 'armed' }, rest, policy);
   const pending = Object.entries(whatIs(facts.host?.volumes) ?? {})
     .filter(([, tags]) => tags[RESCUE_TAGS.rescue] === 'pending' && tags[RESCUE_TAGS.instance] === facts.instanceId)
@@ -121,17 +132,18 @@ const outlived: Rule = ({ facts, memory, ending, now, devices, policy }) => {
   const why = 'Half an hour after the notice the instance still runs. What was drained or detached stays so.';
   return calls.length === 0
     ? skip('notice-outlived', why, { ...rest, outlived: true })
-    : act('notice-outlived', why, calls, { ...rest, tagged: 'armed', outlived: true }, MINUTE);
+    : act('notice-outlived', why, calls, { ...rest, tagged: 'armed', outlived: true }, now + MINUTE);
 };
 
 const left: Rule = (view) => {
   const { facts, memory, ending, now } = view;
   const { state, host, devices } = facts;
-  const gone = state === 'terminated' || (state === 'shutting-down' && host !== null && !mortal(facts));
+  const unsafe = unsafeOf(view);
+  const gone = state === 'terminated' || (state === 'shutting-down' && host !== null && unsafe.length === 0);
   if (gone && (devices.length === 0 || host !== null)) {
-    return (
-      unsaved(view) ?? skip('host-left', `The instance is ${state}; what was kept of it is left to the rescue.`, memory)
-    );
+    const rest =
+      memory.tagged === undefined ? 'no log volume of it was kept' : 'what was kept of it is left to the rescue';
+    return notSafe(view, unsafe) ?? unsaved(view) ?? skip('host-left', `The instance is ${state}; ${rest}.`, memory);
   }
   const stops = memory.interruption !== undefined && ending.hooks.length === 0;
   if (stops && ['stopping', 'stopped'].includes(state) && now - ending.since > TWO_MINUTES) {
@@ -142,7 +154,8 @@ const left: Rule = (view) => {
 
 /** What lies on instance store, or on a volume nobody named, is gone with the host; only the host itself could have shipped it. */
 const unsaved = ({ facts, memory, policy }: View): Escalate | undefined => {
-  const command = whatIs(facts.host?.command);
+  const neverSent = facts.host === null && memory.commands === undefined;
+  const command = neverSent ? null : whatIs(facts.host?.command);
   if (memory.tagged !== undefined || policy.logPaths.length === 0 || command === undefined) return undefined;
   if (command?.status === 'Success') return undefined;
   const shipping = command === null ? 'no command was sent' : `the command that ships them is ${command.status}`;
@@ -156,16 +169,16 @@ const unsaved = ({ facts, memory, policy }: View): Escalate | undefined => {
   };
 };
 
-const mortal = ({ devices }: InstanceSituation): boolean =>
-  devices.some(({ deleteOnTermination }) => deleteOnTermination);
-
 // --- Everything that is still to be done, at once ---
 
 const work: Rule = (view) => {
   const { facts, policy, now, memory, ending, devices } = view;
   const tries = memory.tries ?? 0;
+  const persists = tries >= TRIES_AT_MOST;
   const urgent =
-    tries < TRIES_AT_MOST ? [...keepCalls(facts, devices), ...tagCalls(facts, devices, ending, memory, policy)] : [];
+    persists && !isPressing(view)
+      ? []
+      : [...keepCalls(facts, devices), ...tagCalls(facts, devices, ending, memory, policy)];
   const ships = shipCalls(facts, ending, memory, policy, now);
   const drains = drainsNow(view) && facts.host !== null ? drainCalls(facts, facts.host, ending, policy) : [];
   const hooks = hookCalls(view, urgent.length > 0);
@@ -186,8 +199,9 @@ const work: Rule = (view) => {
           sends: (memory.sends ?? 0) + 1,
         }),
       ...(hooks.beats && { heartbeatAt: now }),
+      ...(persists && { unsafe: unsafeOf(view) }),
     },
-    urgent.length > 0 && facts.host !== null ? SECOND : nextLook(view, true) - now,
+    urgent.length > 0 && facts.host !== null && !persists ? together(now + SECOND) : nextLook(view, true),
   );
 };
 
@@ -218,8 +232,6 @@ const hookCalls = (
 const timeoutOf = ({ facts }: View, { hook }: Hook): number =>
   (whatIs(facts.host?.group)?.heartbeatTimeouts[hook] ?? SHORTEST_HOOK) * SECOND;
 
-const UNDER_WAY = ['Pending', 'InProgress', 'Delayed', 'Cancelling'];
-
 /** Tasks still run, or logs are still shipped, or one of them cannot be told. */
 const isBusy = ({ facts: { host }, memory, now }: View): boolean => {
   if (host === null) return true;
@@ -230,7 +242,7 @@ const isBusy = ({ facts: { host }, memory, now }: View): boolean => {
   if (command === undefined) return true;
   const unseen =
     sentAt !== undefined && now - sentAt < HOOK_LOOK / 2 && (command === null || command.at < sentAt - HOOK_LOOK);
-  return unseen || (command !== null && UNDER_WAY.includes(command.status));
+  return unseen || (command !== null && isUnderWay(command.status));
 };
 
 /** null: not known. */
@@ -238,20 +250,47 @@ const tasksOn = ({ tasks }: Container): number | null => whatIs(tasks)?.length ?
 
 // --- All that could be done is done. Is it over? ---
 
-const notKept: Rule = (view) => {
-  const { facts, devices, memory, ending } = view;
-  const lost = devices.filter(({ deleteOnTermination }) => deleteOnTermination);
-  if (lost.length === 0 || (memory.tries ?? 0) < TRIES_AT_MOST || drainsNow(view) || ending.hooks.length > 0) {
-    return undefined;
+const givenUp: Rule = (view) =>
+  (view.memory.tries ?? 0) >= TRIES_AT_MOST && !isPressing(view) ? notSafe(view, unsafeOf(view)) : undefined;
+
+/** There is more to do for the host than for its volumes: what they lack is tried at each of its looks, and told when it is over. */
+const isPressing = (view: View): boolean => drainsNow(view) || view.ending.hooks.length > 0;
+
+/** Log devices that would go with the instance, or stay where the rescue does not find them; of a dead one, as last seen. */
+const unsafeOf = ({ facts: { devices: shown, host, instanceId }, devices, memory }: View): readonly Device[] => {
+  if (shown.length === 0) return memory.unsafe ?? [];
+  const volumes = whatIs(host?.volumes);
+  const isLost = (volume: string) => volumes !== undefined && volumes[volume]?.[RESCUE_TAGS.instance] !== instanceId;
+  return devices.filter(({ volume, deleteOnTermination }) => deleteOnTermination || isLost(volume));
+};
+
+const namesOf = (devices: readonly Device[]): string =>
+  devices.map(({ name, volume }) => `${name} (${volume})`).join(', ');
+
+const notSafe = ({ facts, memory, ending, policy }: View, unsafe: readonly Device[]): Escalate | undefined => {
+  const { instanceId, state } = facts;
+  const [first] = unsafe;
+  if (first === undefined) return undefined;
+  const tried = `${memory.tries ?? 0} tries failed; the instance is ${state}.`;
+  const mortal = unsafe.filter(({ deleteOnTermination }) => deleteOnTermination);
+  if (mortal.length === 0) {
+    return {
+      ...escalate(
+        'volume-not-tagged',
+        `${namesOf(unsafe)} is kept, but the rescue does not find it: ${tried}`,
+        `aws ec2 create-tags --cli-input-json '${JSON.stringify(workItem(facts, first, ending, policy))}'`,
+      ),
+      remember: memory,
+    };
   }
-  const names = lost.map(({ name, volume }) => `${name} (${volume})`).join(', ');
+  const mappings = mortal.map(({ name }) => ({ DeviceName: name, Ebs: { DeleteOnTermination: false } }));
   return {
     ...escalate(
       'volume-not-kept',
-      `${names} would be deleted with the instance, and ${TRIES_AT_MOST} tries to change that failed.`,
-      `aws ec2 modify-instance-attribute --instance-id ${facts.instanceId} --block-device-mappings '${JSON.stringify(
-        lost.map(({ name }) => ({ DeviceName: name, Ebs: { DeleteOnTermination: false } })),
-      )}'`,
+      `${namesOf(mortal)} goes with the instance: ${tried}`,
+      state === 'terminated'
+        ? 'Where the volume is gone, what the host did not ship is lost.'
+        : `aws ec2 modify-instance-attribute --instance-id ${instanceId} --block-device-mappings '${JSON.stringify(mappings)}'`,
     ),
     remember: memory,
   };
@@ -263,13 +302,17 @@ const leaving: Rule = (view) => {
   const first = facts.host === null && facts.trigger === 'event';
   const goes = memory.interruption !== undefined && memory.interruption.action !== 'hibernate';
   if (!first && ending.hooks.length === 0 && !goes && !(drainsNow(view) && isUnread(view))) return undefined;
-  return defer('host-leaving', nextLook(view, isUnread(view)), `${keptWords(view)}. ${leavingWords(view)}`, memory);
+  const { unsafe: _, ...rest } = memory;
+  return defer('host-leaving', nextLook(view, isUnread(view)), `${keptWords(view)}. ${leavingWords(view)}`, rest);
 };
 
 /** What could not be read may still hold something to drain. */
-const isUnread = ({ facts: { host } }: View): boolean =>
-  host !== null &&
-  [host.container, host.group, host.targets, host.balancers, host.volumes].some((known) => 'unknown' in known);
+const isUnread = ({ facts: { host } }: View): boolean => unreadIn(host).some((name) => name !== 'command');
+
+const unreadIn = (host: Host | null): (keyof Host)[] =>
+  (['group', 'container', 'targets', 'balancers', 'volumes', 'command'] as const).filter(
+    (name) => host !== null && 'unknown' in host[name],
+  );
 
 /** Epoch ms. `soon`: something was done that is to be verified, or could not be read. */
 const nextLook = (view: View, soon: boolean): number => {
@@ -282,11 +325,13 @@ const nextLook = (view: View, soon: boolean): number => {
     ...(soon ? [now + HOOK_LOOK] : []),
   ];
   const next = Math.min(...looks.filter((at) => at > now), now + 10 * MINUTE);
-  return hookLook < HOOK_LOOK ? next : Math.ceil(next / TOGETHER) * TOGETHER;
+  return hookLook < HOOK_LOOK ? next : together(next);
 };
 
+const together = (at: number): number => Math.ceil(at / TOGETHER) * TOGETHER;
+
 /** First match wins. */
-const rules: readonly Rule[] = [outlived, left, work, notKept, leaving];
+const rules: readonly Rule[] = [outlived, left, work, givenUp, leaving];
 
 // --- Words and small parts ---
 
@@ -295,8 +340,8 @@ const act = (
   why: string,
   calls: readonly HostCall[],
   remember: Memory,
-  followUpMs: number,
-): Act<HostCall> => ({ kind: 'act', reason, why, calls, coolDownMs: 0, planned: true, followUpMs, remember });
+  followUpAt: number,
+): Act<HostCall> => ({ kind: 'act', reason, why, calls, coolDownMs: 0, planned: true, followUpAt, remember });
 
 const sentence = (view: View, calls: readonly HostCall[]): string =>
   `${noticeWords(view)} ${calls.map(callWords).join('; ')}.${missingWords(view)}`;
@@ -304,7 +349,7 @@ const sentence = (view: View, calls: readonly HostCall[]): string =>
 const noticeWords = ({ memory, facts, now, ending }: View): string => {
   const { interruption, change } = memory;
   if (interruption !== undefined) {
-    const age = Math.round((now - interruption.at) / SECOND);
+    const age = Math.max(0, Math.round((now - interruption.at) / SECOND));
     const late = now - interruption.at > TWO_MINUTES ? ', too late for more than its volumes' : '';
     const unknown = ['terminate', 'stop', 'hibernate'].includes(interruption.action)
       ? ''
@@ -348,12 +393,35 @@ const missingWords = ({ devices, facts, policy }: View): string => {
     .map(({ name }) => name);
   const isRoot = roots.length > 0 ? ` ${roots.join(', ')} is the root device: kept only with the word root.` : '';
   const none =
-    devices.length === 0 ? ` No volume at ${policy.logDevices.join(' ')}: only what the host ships is saved.` : '';
+    devices.length === 0 && policy.logDevices.length > 0
+      ? ` No volume at ${policy.logDevices.join(' ')}: only what the host ships is saved.`
+      : '';
   return `${none}${isRoot}`;
 };
 
-const keptWords = ({ devices }: View): string =>
-  devices.length === 0 ? 'No log volume' : `${devices.map(({ volume }) => volume).join(', ')} kept and tagged`;
+const keptWords = (view: View): string => {
+  const unsafe = unsafeOf(view);
+  const some = (what: string, devices: readonly Device[]): string[] =>
+    devices.length === 0 ? [] : [`${devices.map(({ volume }) => volume).join(', ')} ${what}`];
+  const words = [
+    ...some(
+      'kept and tagged',
+      view.devices.filter((device) => !unsafe.includes(device)),
+    ),
+    ...some(
+      'NOT kept',
+      unsafe.filter(({ deleteOnTermination }) => deleteOnTermination),
+    ),
+    ...some(
+      'kept and NOT tagged',
+      unsafe.filter(({ deleteOnTermination }) => !deleteOnTermination),
+    ),
+  ];
+  return words.join(', ') || 'No log volume';
+};
+
+const unknownIn = (known: Known<unknown> | undefined): string =>
+  known !== undefined && 'unknown' in known ? known.unknown : '';
 
 const leavingWords = ({ facts, now, ending }: View): string => {
   const { host } = facts;
@@ -362,5 +430,7 @@ const leavingWords = ({ facts, now, ending }: View): string => {
   const drained = container ? `container instance ${container.status}${tasks}; ` : '';
   const command = whatIs(host?.command);
   const shipping = command === undefined ? 'not known' : (command?.status ?? 'not sent');
-  return `${Math.round((now - ending.since) / SECOND)} s after the notice it is ${facts.state}; ${drained}shipping: ${shipping}.`;
+  const unread = unreadIn(host).map((name) => `${name} (${unknownIn(host?.[name])})`);
+  const why = unread.length === 0 ? '' : ` Could not be read: ${unread.join(', ')}.`;
+  return `${Math.round((now - ending.since) / SECOND)} s after the notice it is ${facts.state}; ${drained}shipping: ${shipping}.${why}`;
 };

@@ -17,13 +17,13 @@ export type Notice =
 export type Known<T> = { readonly value: T } | { readonly unknown: string };
 
 /** One EBS volume of the instance. */
-export interface Device {
+export type Device = {
   /** As EC2 names it: /dev/xvdf. */
   readonly name: string;
   readonly volume: string;
   readonly root: boolean;
   readonly deleteOnTermination: boolean;
-}
+};
 
 export interface Group {
   readonly name: string;
@@ -56,6 +56,10 @@ export interface Registration {
   readonly ports: readonly number[];
 }
 
+/** Of a command, by its status. */
+export const isUnderWay = (status: string): boolean =>
+  ['Pending', 'InProgress', 'Delayed', 'Cancelling'].includes(status);
+
 /** What a second look adds to the instance itself. */
 export interface Host {
   /** Tags of its volumes, by volume id. */
@@ -66,7 +70,7 @@ export interface Host {
   readonly targets: Known<readonly Registration[]>;
   /** Classic load balancers it is registered with. */
   readonly balancers: Known<readonly string[]>;
-  /** Status of our newest command on it, and when it was sent; null: none was. */
+  /** Status of our command on it, and when it was sent; null: none was. Of several the newest, and one under way before those that ended. */
   readonly command: Known<{ readonly status: string; readonly at: number } | null>;
 }
 
@@ -102,6 +106,8 @@ export type Memory = {
   /** Commands that were sent, since the last notice. */
   readonly sends?: number;
   readonly heartbeatAt?: number;
+  /** Log devices that were not kept, or not tagged, when last seen after all tries. */
+  readonly unsafe?: readonly Device[];
   /** The instance outlived its interruption. */
   readonly outlived?: true;
 };

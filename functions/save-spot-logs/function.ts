@@ -26,10 +26,10 @@ export const saveSpotLogs = (
     leaseMs: 33_000,
     hear: hear(env.AWS_REGION ?? ''),
     sweep,
-    observe: observe(stack, patience.clock),
+    observe: observe(stack, patience),
     policy: (tags) => instancePolicy(stack, tags),
     decide,
-    foresee: foresee(stack, patience.clock),
+    foresee: foresee(stack, patience),
     act: act(patience),
   };
 };

@@ -41,7 +41,7 @@ const adding = (memory: Memory, notice: Notice): Memory => {
   }
 };
 
-const afresh = ({ tries: _, sends: __, ...memory }: Memory): Memory => memory;
+const afresh = ({ tries: _, sends: __, unsafe: ___, ...memory }: Memory): Memory => memory;
 
 /** What is to be done about an instance, by what was told of it. Times are epoch ms. */
 export interface Ending {

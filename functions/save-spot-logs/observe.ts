@@ -4,17 +4,31 @@ import { describeAutoScalingGroups, describeLifecycleHooks } from '../../shared/
 import { describeInstances, describeVolumesOf } from '../../shared/aws/ec2.ts';
 import { containerInstancesOn, describeTasks, listClusters, listTasksOn, tasksPerCall } from '../../shared/aws/ecs.ts';
 import { registeredInstances } from '../../shared/aws/elb-classic.ts';
-import { describeTargetHealth } from '../../shared/aws/elbv2.ts';
+import { describesAtPace, describeTargetHealth } from '../../shared/aws/elbv2.ts';
 import { listCommandInvocations } from '../../shared/aws/ssm.ts';
 import { serviceNameOf, taskFromApi } from '../../shared/ecs-task.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
+import { type Patience, paced } from '../../shared/patience.ts';
 import { said } from '../../shared/words.ts';
-import type { Container, Device, Group, Host, HostTask, InstanceFacts, Known, Notice, Registration } from './facts.ts';
+import {
+  type Container,
+  type Device,
+  type Group,
+  type Host,
+  type HostTask,
+  type InstanceFacts,
+  isUnderWay,
+  type Known,
+  type Notice,
+  type Registration,
+} from './facts.ts';
 import { extraTargetGroups, type Policy, stopsStandaloneTasks } from './policy.ts';
 
 /** Commands older than this belong to another occurrence. */
 const COMMANDS_SINCE = 20 * 60_000;
+/** What is read for a look has its turn within this time, or is left to the next. */
+const READ_FOR = 10_000;
 /** 50 commands a page. */
 const COMMAND_PAGES = 20;
 const GROUP_TAG = 'aws:autoscaling:groupName';
@@ -23,10 +37,10 @@ const GROUP_TAG = 'aws:autoscaling:groupName';
  * Reads the facts of instances: one DescribeInstances for the whole batch. What an event wakes us for is decided on it
  * alone, because the volumes come first; at every further look the host's surroundings are read, each apart from the others.
  */
-export const observe =
-  (stack: Policy, clock: () => number) =>
-  async (watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<InstanceFacts>>> => {
-    const asOf = clock();
+export const observe = (stack: Policy, patience: Patience) => {
+  const readTargets = targetsIn(patience);
+  return async (watches: readonly Watch[]): Promise<ReadonlyMap<string, Observed<InstanceFacts>>> => {
+    const asOf = patience.clock();
     const found = await describeInstances([...new Set(watches.map(({ resource }) => idIn(resource)))]);
     const byId = new Map(found.map((instance) => [instance.InstanceId ?? '', instance]));
     const seen = watches.flatMap((watch) => {
@@ -38,6 +52,7 @@ export const observe =
       looked.map(({ instance: { InstanceId: instanceId = '', Tags } }) => ({ instanceId, tags: tagsOf(Tags) })),
       stack,
       asOf,
+      readTargets,
     );
     const observed = new Map<string, Observed<InstanceFacts>>(
       watches.map(({ resource }) => [resource, { decision: gone(resource) }]),
@@ -47,13 +62,14 @@ export const observe =
     }
     return observed;
   };
+};
 
 /** What the second look would read, so that a dry run shows the whole of the two minutes and not their first three calls. */
 export const foresee =
-  (stack: Policy, clock: () => number) =>
+  (stack: Policy, patience: Patience) =>
   async (facts: readonly InstanceFacts[]): Promise<readonly InstanceFacts[]> => {
     const first = facts.filter(({ host }) => host === null);
-    const hosts = await hostsOf(first, stack, clock());
+    const hosts = await hostsOf(first, stack, patience.clock(), targetsIn(patience));
     return facts.map((each) => ({ ...each, host: each.host ?? hosts.get(each.instanceId) ?? null }));
   };
 
@@ -97,6 +113,7 @@ const hostsOf = async (
   instances: readonly Pick<InstanceFacts, 'instanceId' | 'tags'>[],
   stack: Policy,
   now: number,
+  readTargets: ReturnType<typeof targetsIn>,
 ): Promise<ReadonlyMap<string, Host>> => {
   if (instances.length === 0) return new Map();
   const ids = instances.map(({ instanceId }) => instanceId);
@@ -113,9 +130,9 @@ const hostsOf = async (
   };
   const [volumes, containers, commands, { targets, balancers }, read] = await Promise.all([
     known(() => readVolumes(ids)),
-    known(() => readContainers(ids, stack.clusters, wantsTasks)),
+    readContainers(ids, stack.clusters, wantsTasks),
     known(() => readCommands(stack.document, now)),
-    readRegistrations(groups, extra),
+    readRegistrations(groups, extra, readTargets),
     groups,
   ]);
   return new Map(
@@ -125,7 +142,7 @@ const hostsOf = async (
       const host: Host = {
         volumes: of(volumes, (all) => all.get(id) ?? {}),
         group: of(read, () => (attached === undefined ? null : attached.groupFor(id))),
-        container: of(containers, (all) => all.get(id) ?? null),
+        container: containers(id),
         targets: targetsOf(id, [...(attached?.targetGroups ?? []), ...(extra.get(id) ?? [])], targets, read),
         balancers: balancersOf(id, attached?.balancers ?? [], balancers, read),
         command: of(commands, (all) => all.get(id) ?? null),
@@ -214,6 +231,7 @@ type Ports = ReadonlyMap<string, readonly number[]>;
 const readRegistrations = async (
   groups: Promise<Known<Map<string, Attached>>>,
   extra: ReadonlyMap<string, readonly string[]>,
+  readTargets: ReturnType<typeof targetsIn>,
 ): Promise<{
   targets: ReadonlyMap<string, Known<Ports>>;
   balancers: ReadonlyMap<string, Known<ReadonlySet<string>>>;
@@ -233,14 +251,19 @@ const readRegistrations = async (
   return { targets: new Map(targets), balancers: new Map(balancers) };
 };
 
-const readTargets = async (arn: string): Promise<Ports> => {
-  const ports = new Map<string, number[]>();
-  for (const { Target, TargetHealth } of await describeTargetHealth(arn)) {
-    if (Target?.Id === undefined || Target.Port === undefined) continue;
-    if (TargetHealth?.State === 'draining' || TargetHealth?.Reason === 'Target.NotRegistered') continue;
-    ports.set(Target.Id, [...(ports.get(Target.Id) ?? []), Target.Port]);
-  }
-  return ports;
+/** Reads who takes traffic in a target group; one whose turn is too far off is not read. */
+const targetsIn = (patience: Patience): ((arn: string) => Promise<Ports>) => {
+  const turn = paced(describesAtPace, patience);
+  return async (arn) => {
+    await turn(patience.clock() + READ_FOR);
+    const ports = new Map<string, number[]>();
+    for (const { Target, TargetHealth } of await describeTargetHealth(arn)) {
+      if (Target?.Id === undefined || Target.Port === undefined) continue;
+      if (TargetHealth?.State === 'draining' || TargetHealth?.Reason === 'Target.NotRegistered') continue;
+      ports.set(Target.Id, [...(ports.get(Target.Id) ?? []), Target.Port]);
+    }
+    return ports;
+  };
 };
 
 /** What could be read counts; where something could not, that is the answer only if nothing else was found. */
@@ -276,27 +299,38 @@ const balancersOf = (
 const isUnknown = (read: Known<unknown> | undefined): read is { readonly unknown: string } =>
   read !== undefined && 'unknown' in read;
 
+/** Of each host, wherever it is found. Where a cluster cannot be read, that is the answer for those that are in no other. */
 const readContainers = async (
   ids: readonly string[],
   configured: readonly string[],
   wantsTasks: (id: string) => Promise<boolean>,
-): Promise<Map<string, Container>> => {
-  const clusters = configured.length > 0 ? configured : await listClusters();
-  const found = await Promise.all(
-    clusters.map(async (cluster) => {
-      const instances = await containerInstancesOn(cluster, ids);
-      return Promise.all(
-        instances.map(async ({ ec2InstanceId = '', containerInstanceArn: arn = '', status = '' }) => {
-          const tasks = (await wantsTasks(ec2InstanceId))
-            ? await known(() => readTasks(cluster, arn))
-            : { unknown: 'not read' };
-          return [ec2InstanceId, { cluster, arn, status, tasks }] as const;
-        }),
-      );
-    }),
-  );
-  return new Map(found.flat());
+): Promise<(id: string) => Known<Container | null>> => {
+  const clusters = await known(async () => (configured.length > 0 ? configured : listClusters()));
+  if ('unknown' in clusters) return () => clusters;
+  const read = await Promise.all(clusters.value.map((cluster) => known(() => containersIn(cluster, ids, wantsTasks))));
+  const found = new Map(read.flatMap((one) => ('value' in one ? one.value : [])));
+  const unknown = read.find(isUnknown);
+  return (id) => {
+    const container = found.get(id) ?? null;
+    return container === null && unknown !== undefined ? unknown : { value: container };
+  };
 };
+
+const containersIn = async (
+  cluster: string,
+  ids: readonly string[],
+  wantsTasks: (id: string) => Promise<boolean>,
+): Promise<(readonly [string, Container])[]> =>
+  Promise.all(
+    (await containerInstancesOn(cluster, ids)).map(
+      async ({ ec2InstanceId = '', containerInstanceArn: arn = '', status = '' }) => {
+        const tasks = (await wantsTasks(ec2InstanceId))
+          ? await known(() => readTasks(cluster, arn))
+          : { unknown: 'not read' };
+        return [ec2InstanceId, { cluster, arn, status, tasks }] as const;
+      },
+    ),
+  );
 
 /** Counted one by one: `runningTasksCount` leaves out those that are stopping. */
 const readTasks = async (cluster: string, containerInstance: string): Promise<HostTask[]> => {
@@ -319,7 +353,7 @@ const readTasks = async (cluster: string, containerInstance: string): Promise<Ho
   return tasks;
 };
 
-/** The newest command on every instance. */
+/** The newest command on every instance. One that is under way counts before it: where another is at it, a command ends at once. */
 const readCommands = async (
   document: string,
   now: number,
@@ -328,7 +362,9 @@ const readCommands = async (
   for (const command of await listCommandInvocations(document, now - COMMANDS_SINCE, COMMAND_PAGES)) {
     const { InstanceId = '', Status = '', RequestedDateTime } = command;
     const at = RequestedDateTime?.getTime() ?? 0;
-    if (at >= (newest.get(InstanceId)?.at ?? 0)) newest.set(InstanceId, { status: Status, at });
+    const known = newest.get(InstanceId);
+    const alike = known === undefined || isUnderWay(Status) === isUnderWay(known.status);
+    if (alike ? at >= (known?.at ?? 0) : isUnderWay(Status)) newest.set(InstanceId, { status: Status, at });
   }
   return newest;
 };

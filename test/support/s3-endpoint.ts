@@ -34,7 +34,7 @@ export const startS3 = async (): Promise<S3Endpoint> => {
     if (request.method === 'GET' && searchParams.has('list-type')) {
       const prefix = `${key.replace(/\/$/, '')}/${searchParams.get('prefix') ?? ''}`;
       const found = [...objects].filter(([name]) => name.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
-      return { status: 200, body: listing(found, dates) };
+      return { status: 200, body: listing(found, dates, searchParams.get('encoding-type') === 'url') };
     }
     if (endpoint.refuse(key)) return { status: 403, body: '<Error><Code>AccessDenied</Code></Error>' };
     if (request.method === 'PUT') await setTimeout(endpoint.delay(key));
@@ -118,13 +118,19 @@ const unchunked = (raw: Buffer): Buffer => {
   }
 };
 
-const listing = (found: readonly [string, Buffer][], dates: ReadonlyMap<string, Date>): string => {
+/** A key may hold what XML cannot: whoever asks for it gets keys in URL encoding. */
+const listing = (found: readonly [string, Buffer][], dates: ReadonlyMap<string, Date>, encoded: boolean): string => {
+  const keyOf = (name: string): string => {
+    const key = name.slice(name.indexOf('/') + 1);
+    return encoded ? encodeURIComponent(key).replaceAll('%2F', '/') : escaped(key);
+  };
   const contents = found.map(
     ([name, content]) =>
-      `<Contents><Key>${escaped(name.slice(name.indexOf('/') + 1))}</Key><Size>${content.length}</Size>` +
+      `<Contents><Key>${keyOf(name)}</Key><Size>${content.length}</Size>` +
       `<LastModified>${dates.get(name)?.toISOString()}</LastModified><ETag>"e"</ETag><StorageClass>STANDARD</StorageClass></Contents>`,
   );
-  return `<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>${found.length}</KeyCount>${contents.join('')}</ListBucketResult>`;
+  const encoding = encoded ? '<EncodingType>url</EncodingType>' : '';
+  return `<ListBucketResult>${encoding}<IsTruncated>false</IsTruncated><KeyCount>${found.length}</KeyCount>${contents.join('')}</ListBucketResult>`;
 };
 
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');

@@ -8,6 +8,7 @@ import {
   type VolumeSituation,
 } from '../../../functions/rescue-spot-logs/facts.ts';
 import { stackPolicy, volumePolicy } from '../../../functions/rescue-spot-logs/policy.ts';
+import type { Decision } from '../../../shared/decision.ts';
 import { SettingError } from '../../../shared/settings.ts';
 import { RESCUE_STATES, type RescueState, type WorkItem } from '../../../shared/spot-logs.ts';
 import { at } from '../../support/event-builders.ts';
@@ -68,7 +69,7 @@ const situation = (rest: Partial<VolumeSituation> = {}, remembered = {}): Volume
   arn: `arn:aws:ec2:eu-west-1:111122223333:volume/${VOLUME}`,
   volumeId: VOLUME,
   item: itemOf(),
-  volume: { state: 'available', attachedTo: [] },
+  volume: { state: 'available', createdAt: at - DAY, attachedTo: [] },
   instance: 'terminated',
   snapshots: [],
   tasks: null,
@@ -152,14 +153,14 @@ describe('what is not touched', () => {
   it.each<[string, Partial<VolumeSituation>, object]>([
     [
       'is attached to its living instance',
-      { volume: { state: 'in-use', attachedTo: [INSTANCE] }, instance: 'running' },
+      { volume: { state: 'in-use', createdAt: at - DAY, attachedTo: [INSTANCE] }, instance: 'running' },
       { kind: 'skip', reason: 'volume-attached' },
     ],
     ['was detached from an instance that lives', { instance: 'running' }, { kind: 'skip', reason: 'instance-lives' }],
     ['was detached from a stopped instance', { instance: 'stopped' }, { kind: 'skip', reason: 'instance-lives' }],
     [
       'is not let go of yet',
-      { volume: { state: 'in-use', attachedTo: [INSTANCE] } },
+      { volume: { state: 'in-use', createdAt: at - DAY, attachedTo: [INSTANCE] } },
       { kind: 'defer', reason: 'volume-detaching' },
     ],
     [
@@ -169,7 +170,7 @@ describe('what is not touched', () => {
     ],
     [
       'is in an error of its own',
-      { volume: { state: 'error', attachedTo: [] } },
+      { volume: { state: 'error', createdAt: at - DAY, attachedTo: [] } },
       { kind: 'escalate', reason: 'unexpected-state' },
     ],
   ])('a volume that %s', (_, rest, expected) => {
@@ -181,7 +182,7 @@ describe('what is not touched', () => {
 
   it('a volume that somebody attached to another instance is taken off the rescue', () => {
     const reused = situation({
-      volume: { state: 'in-use', attachedTo: ['i-00000000000000002'] },
+      volume: { state: 'in-use', createdAt: at - DAY, attachedTo: ['i-00000000000000002'] },
       item: itemOf({ rescue: 'proven' }),
     });
 
@@ -329,6 +330,7 @@ describe('the next step', () => {
 });
 
 describe('what a person is told', () => {
+  const adviceOf = (decision: Decision): string => (decision.kind === 'escalate' && decision.advice) || '';
   const failed = (remembered = {}) => situation({ item: itemOf({ rescue: 'failed', attempts: 5 }) }, remembered);
 
   it('once, and every day after KeepLogVolumesDays, and nothing is deleted', () => {
@@ -363,11 +365,27 @@ describe('what a person is told', () => {
     const decision = decided(situation(rest));
 
     expect(decision).toMatchObject({ kind: 'escalate', reason: 'not-mountable' });
-    expect(decision.kind === 'escalate' && decision.advice).toContain(`attach-volume --volume-id ${VOLUME}`);
+    expect(adviceOf(decision)).toMatch(new RegExp(`^By hand, .*attach-volume --volume-id ${VOLUME} `));
+  });
+
+  it('of one that was given up: as what it was mounted, for that may be the reason', () => {
+    expect(adviceOf(decided(failed()))).toMatch(
+      /^One more attempt, as ext4 \(tag reflex:filesystem\): .*Value=pending && npm run ops -- release /,
+    );
+  });
+
+  it('of a snapshot whose volume is gone: what makes a volume of it', () => {
+    const former = situation({ volume: null, snapshots: [snapshot()], marker: { ...marker, snapshotId: 'snap-9' } });
+
+    expect(decided(former)).toMatchObject({ kind: 'escalate', reason: 'former-snapshot' });
+    expect(adviceOf(decided(former))).toContain('create-volume --snapshot-id snap-1 ');
   });
 
   it('that no subnet is set', () => {
-    expect(decide(situation(), { ...policy, subnets: null }, now)).toMatchObject({ reason: 'rescue-not-configured' });
+    expect(decide(situation(), { ...policy, subnets: null }, now)).toMatchObject({
+      reason: 'rescue-not-configured',
+      why: expect.stringContaining('RescueSubnetIds'),
+    });
   });
 });
 
@@ -380,6 +398,7 @@ describe('whatever the facts are', () => {
       volume: fc.option(
         fc.record({
           state: fc.constantFrom('available', 'in-use', 'error'),
+          createdAt: fc.constantFrom(at - DAY, at, at + 1),
           attachedTo: fc.subarray([INSTANCE, 'i-2']),
         }),
       ),
@@ -414,6 +433,8 @@ describe('whatever the facts are', () => {
         if (!calls.some((call) => call.startsWith('Delete'))) return;
         expect(['proven', 'done']).toContain(rescue);
         expect(rest.volume?.attachedTo ?? []).toEqual([]);
+        expect(rest.volume?.state ?? 'available').toBe('available');
+        expect(rest.volume?.createdAt ?? at).toBeLessThanOrEqual(at);
         expect(rest.marker).toMatchObject({ volumeId: VOLUME, filesFailed: 0 });
         expect(rest.marker?.files).toBeGreaterThan(0);
         expect(rest.snapshots.map(({ id }) => id)).toContain(rest.marker?.snapshotId);

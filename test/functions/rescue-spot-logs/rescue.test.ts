@@ -11,7 +11,8 @@ import { AwsError } from '../../support/fake-aws/service.ts';
 import { rescuer, tick, useRescueAws } from '../../support/rescue-spot-logs.ts';
 
 const aws = await useRescueAws();
-const MINUTE = 60_000;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
@@ -285,6 +286,30 @@ describe('what AWS refuses', () => {
     expect(aws.snapshots.size).toBe(1);
   });
 
+  it.each([
+    'PendingSnapshotLimitExceeded',
+    'ConcurrentSnapshotLimitExceeded',
+    'SnapshotCreationPerVolumeRateExceeded',
+    'RequestLimitExceeded',
+  ])('no more snapshots at once (%s): it is asked again, ever later, and nobody has to do anything', async (code) => {
+    const rescue = rescuer(aws);
+    aws.addVolume();
+    let refusals = 0;
+    aws.faults((operation) =>
+      operation === 'CreateSnapshot' && refusals++ < 3 ? new AwsError(code, 'wait') : undefined,
+    );
+
+    await rescue.send(tick);
+    await rescue.sweeps(3 * HOUR);
+
+    const refused = rescue.outcomes().filter(({ reason }) => reason === 'snapshot-not-taken');
+    expect(refused.map(({ decision }) => decision)).toEqual(['defer', 'defer', 'defer']);
+    expect(rescue.world.told.filter(({ record }) => record.decision === 'escalate')).toEqual([]);
+    expect(aws.made('CreateSnapshot')).toHaveLength(1);
+    expect(left()).toBe(0);
+    expect(aws.lost).toEqual([]);
+  });
+
   it('a permission that is missing is told once, and the rescue goes on when it is there', async () => {
     const { rescue, start } = await until('access-denied');
     const denied = new AwsError('UnauthorizedOperation', 'not authorized', 403);
@@ -296,6 +321,24 @@ describe('what AWS refuses', () => {
     aws.faults(() => undefined);
     await rescue.sweeps(HOUR);
     expect(left()).toBe(0);
+  });
+});
+
+describe('a proof that was complete', () => {
+  it('holds no more where the snapshot is gone, which is said', async () => {
+    const rescue = rescuer(aws);
+    const { id } = aws.addVolume();
+    await rescue.send(tick);
+    while (!rescue.reasons().includes('logs-proven')) await rescue.run(SECOND);
+    aws.snapshots.clear();
+
+    await rescue.run(HOUR);
+
+    expect(rescue.outcomes().at(-1)).toMatchObject({
+      reason: 'proof-lost',
+      why: expect.stringContaining('now there is no snapshot of it'),
+    });
+    expect(aws.volumes.has(id)).toBe(true);
   });
 });
 
@@ -314,7 +357,12 @@ describe('what is not ours', () => {
     ],
     ['a copied snapshot', () => snapshotNotification({ event: 'copySnapshot' }), 'no-snapshot-of-a-volume'],
     ['somebody’s task', () => taskStateChange(), 'no-rescue-task'],
-    ['our task while it runs', () => taskStopped('vol-1', { lastStatus: 'RUNNING' }), 'task-not-stopped'],
+    ['somebody’s task that begins its name as ours do', () => taskStopped('../vol-1'), 'no-rescue-task'],
+    [
+      'our task while it runs',
+      () => taskStopped('vol-00000000000000001', { lastStatus: 'RUNNING' }),
+      'task-not-stopped',
+    ],
   ])('%s', async (_, body, reason) => {
     const rescue = rescuer(aws);
 
@@ -342,7 +390,35 @@ describe('what is not ours', () => {
     expect(rescue.outcomes()).toMatchObject([
       { decision: 'escalate', reason: 'bad-tag', why: expect.stringContaining('reflex:since') },
     ]);
+    expect(rescue.world.told.map(({ record }) => record.reason)).toEqual(['bad-tag']);
     expect(writes()).toEqual([]);
+
+    await rescue.sweeps(HOUR);
+    expect(rescue.world.told).toHaveLength(1);
+  });
+
+  it('a volume that is not opted in fails no sweep, whatever its tags say', async () => {
+    const rescue = rescuer(aws);
+    aws.addVolume(1, { 'reflex:enabled': 'false', 'reflex:rescue': 'Pending' });
+
+    await rescue.send(tick);
+
+    expect(rescue.outcomes()).toMatchObject([{ decision: 'skip', reason: 'not-opted-in' }]);
+    expect(rescue.results[0]).toMatchObject({ batchItemFailures: [], failures: [] });
+    expect(rescue.world.told).toEqual([]);
+  });
+
+  it('a volume that was restored from a backup of a kept one, tags and all, is left alone and told of', async () => {
+    const rescue = rescuer(aws);
+    const { id } = aws.addVolume(1, { 'reflex:rescue': 'armed' }, { createdAt: rescue.world.now - MINUTE });
+
+    await rescue.send(tick);
+    await rescue.sweeps(DAY);
+
+    expect(writes()).toEqual([]);
+    expect(aws.volumes.has(id)).toBe(true);
+    expect(rescue.world.told.map(({ record }) => record.reason)).toEqual(['volume-copied']);
+    expect(rescue.outcomes()[0]?.advice).toContain(`aws ec2 delete-tags --resources ${id} --tags Key=reflex:rescue`);
   });
 });
 
@@ -385,8 +461,16 @@ describe('what a host says that it has shipped', () => {
     expect(measured.map(({ name }) => name)).toEqual(['shipped']);
   });
 
-  it('is not counted where it cannot be read, and stops nothing', async () => {
-    const { measured, reasons } = await said('{"files":');
+  it.each([
+    ['is no JSON', '{"files":'],
+    ['is empty', ''],
+    // A host may write what it likes; it is not to fill the memory of the function that saves everybody's logs.
+    [
+      'is larger than a marker may be',
+      `${' '.repeat(70_000)}{"instance":"i","phase":"pre-copy","at":"2026-03-05T03:13:40Z","files":1,"bytes":1,"partial":false,"sources":[]}`,
+    ],
+  ])('%s: it is not counted, and stops nothing', async (_, marker) => {
+    const { measured, reasons } = await said(marker);
 
     expect(measured).toEqual([]);
     expect(reasons()).toEqual(['volume-attached']);

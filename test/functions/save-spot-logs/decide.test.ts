@@ -148,7 +148,7 @@ describe('decide, whatever the facts', () => {
         if (decision.kind === 'defer') expect(decision.until).toBeGreaterThanOrEqual(at + later);
         if (decision.kind === 'act') {
           expect(decision.calls.length).toBeGreaterThan(0);
-          expect(decision.followUpMs).toBeGreaterThanOrEqual(0);
+          expect(decision.followUpAt).toBeGreaterThanOrEqual(at + later);
         }
       }),
       { numRuns: 2_000 },

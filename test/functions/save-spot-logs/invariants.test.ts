@@ -39,7 +39,7 @@ const FAULTS: Record<string, FleetFault> = {
   unanswered: 'hang-up',
   lost: 'lost',
 };
-const CRASHES = ['table.getMany', 'table.put', 'table.putIfVersion', 'table.mark', 'enqueue', 'notify'];
+const CRASHES = ['table.getMany', 'table.put', 'table.putIfVersion', 'enqueue', 'notify'];
 
 const kinds = fc.constantFrom('warning', 'rebalance', 'hook');
 const stories = fc.record({

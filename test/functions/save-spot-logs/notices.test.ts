@@ -259,6 +259,40 @@ describe('a lifecycle hook', () => {
     expect(s.world.inbox).toEqual([]);
   });
 
+  it('after a recommendation is the end all the same: nobody says that the instance lives on', async () => {
+    const { s, group, host, completed, shipped } = held({ tasks: 0 });
+    group.instances.set(host.id, 'InService');
+    await s.batch(rebalanceRecommendation(host.id));
+    await s.run(5 * MINUTE);
+    group.instances.set(host.id, 'Terminating:Wait');
+    await s.batch(lifecycleAction(host.id, { at: s.world.now }));
+    await s.run(15 * SECOND);
+    shipped();
+
+    await s.run(10 * MINUTE);
+
+    expect(completed()).toHaveLength(1);
+    expect(s.outcomes().at(-1)).toMatchObject({
+      reason: 'host-left',
+      why: 'No lifecycle hook holds the instance any more; it is being terminated.',
+    });
+  });
+
+  it('waits for the command that ships, although another that was sent twice found it at work and ended', async () => {
+    const { s, host, completed, shipped } = held({ tasks: 0 });
+    fleet.fault('SendCommand', 'lost');
+    await s.batch(lifecycleAction(host.id));
+    const [first, second] = fleet.world.ssm.invocations;
+    if (second) second.Status = 'Success';
+
+    await s.run(3 * MINUTE);
+    expect([first?.Status, completed()]).toEqual(['InProgress', []]);
+    shipped();
+    await s.run(MINUTE);
+
+    expect(completed()).toHaveLength(1);
+  });
+
   it('waits for the logs where no task runs', async () => {
     const { s, host, completed, shipped } = held({ tasks: 0 });
     await s.batch(lifecycleAction(host.id));

@@ -10,6 +10,22 @@ const SECOND = 1_000;
 const BATCH = 200;
 const WINDOW = 2 * SECOND;
 
+/** EC2 takes 50 changes at once, and 5 a second after that. */
+const limitChanges = (s: Saver): void => {
+  let tokens = 50;
+  let filledAt = at;
+  const { ModifyInstanceAttribute: modify } = fleet.world.ec2.service.operations;
+  Object.assign(fleet.world.ec2.service.operations, {
+    ModifyInstanceAttribute: (input: object) => {
+      tokens = Math.min(50, tokens + ((s.world.now - filledAt) / SECOND) * 5);
+      filledAt = s.world.now;
+      if (tokens < 1) throw new AwsError('RequestLimitExceeded', 'Request limit exceeded.', 503);
+      tokens -= 1;
+      return modify?.(input);
+    },
+  });
+};
+
 /** 200 warnings over 4 pools and 3 groups: 160 managed hosts of which 10 are told twice, and 40 that are nobody's here. */
 const storm = () => {
   const s = saver(fleet);
@@ -122,18 +138,7 @@ describe('200 warnings in a minute: 4 pools, 3 groups, 40 unmanaged, 10 told twi
 
   it('are all kept although EC2 takes only 50 changes at once, and 5 a second after that', async () => {
     const { s, managed, warned } = storm();
-    let tokens = 50;
-    let filledAt = at;
-    const { ModifyInstanceAttribute: modify } = fleet.world.ec2.service.operations;
-    Object.assign(fleet.world.ec2.service.operations, {
-      ModifyInstanceAttribute: (input: object) => {
-        tokens = Math.min(50, tokens + ((s.world.now - filledAt) / SECOND) * 5);
-        filledAt = s.world.now;
-        if (tokens < 1) throw new AwsError('RequestLimitExceeded', 'Request limit exceeded.', 503);
-        tokens -= 1;
-        return modify?.(input);
-      },
-    });
+    limitChanges(s);
 
     await serve(
       s,
@@ -146,6 +151,23 @@ describe('200 warnings in a minute: 4 pools, 3 groups, 40 unmanaged, 10 told twi
       ...fleet.calls.filter(({ operation, ok }) => ok && operation === 'ModifyInstanceAttribute').map(({ at }) => at),
     );
     expect(last - at).toBeLessThan(60 * SECOND);
+  });
+});
+
+describe('300 warnings at once', () => {
+  it('are all kept, although EC2 takes as many changes only in 50 s', async () => {
+    const s = saver(fleet);
+    s.world.now = at;
+    const hosts = Array.from({ length: 300 }, (_, i) => fleet.addHost({ n: i + 1 }));
+    limitChanges(s);
+
+    await serve(
+      s,
+      hosts.map(({ id }) => ({ at, body: spotInterruption(id) })),
+      at + 110 * SECOND,
+    );
+
+    expect(countsBy('ModifyInstanceAttribute', idsOf('InstanceId')).size).toBe(300);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Mode } from '../../../shared/ledger/types.ts';
+import { parseWorkItem } from '../../../shared/spot-logs.ts';
 import { at, instanceId, rebalanceRecommendation, spotInterruption } from '../../support/event-builders.ts';
 import { useFleet } from '../../support/fake-aws/fleet.ts';
 import { AwsError } from '../../support/fake-aws/service.ts';
@@ -40,6 +41,8 @@ const warned = (
 const device = (id: string, name = '/dev/xvdf') =>
   fleet.world.ec2.instances.get(id)?.devices.find((one) => one.name === name)?.deleteOnTermination;
 const tagsOf = (volume: string) => fleet.world.ec2.volumes.get(volume)?.tags;
+const tagsFrom = ({ Tags }: { readonly Tags: readonly { readonly Key: string; readonly Value: string }[] }) =>
+  Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]));
 const operations = () => fleet.calls.map(({ operation }) => operation);
 const writes = () => operations().filter((name) => !/^(Describe|List|Get)/.test(name));
 const comesBefore = (first: string, second: string) =>
@@ -165,6 +168,26 @@ describe('an interruption warning', () => {
     await s.run(60 * SECOND);
 
     expect(fleet.count('UpdateContainerInstancesState')).toBe(0);
+  });
+
+  it('finds its host in one cluster although another cannot be read, and says which was not', async () => {
+    const { s, host, container } = warned({ env: { ECS_CLUSTERS: 'gone prod' } });
+    const stranger = fleet.addHost({ n: 2 });
+    const { ListContainerInstances: list } = fleet.world.ecs.service.operations;
+    Object.assign(fleet.world.ecs.service.operations, {
+      ListContainerInstances: (input: { cluster: string }) => {
+        if (input.cluster !== 'gone') return list?.(input);
+        throw new AwsError('ClusterNotFoundException', 'Cluster not found.');
+      },
+    });
+
+    await s.batch(spotInterruption(host.id), spotInterruption(stranger.id));
+    await s.run(30 * SECOND);
+
+    expect(container?.status).toBe('DRAINING');
+    const last = (arn: string) => s.outcomes().findLast(({ resource }) => resource === arn)?.why;
+    expect(last(host.arn)).not.toContain('Could not be read');
+    expect(last(stranger.arn)).toContain('Could not be read: container (ClusterNotFoundException: Cluster not found.)');
   });
 
   it('reads what ECS did not accept in an answer that says 200, and tries again', async () => {
@@ -380,6 +403,19 @@ describe('a stale warning', () => {
     expect(fleet.calls.map(({ operation }) => operation)).toEqual(['DescribeInstances']);
   });
 
+  it('of an instance of which nothing was kept any more is told as the loss it may be', async () => {
+    const { s, host } = warned();
+    fleet.world.ec2.terminate(host.id);
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(s.outcomes()).toMatchObject([
+      { decision: 'escalate', reason: 'logs-unrecoverable', why: expect.stringContaining('no command was sent') },
+    ]);
+    expect(s.world.told).toHaveLength(1);
+    expect(writes()).toEqual([]);
+  });
+
   it('of an instance that shuts down is told to a person when the volume cannot be kept any more', async () => {
     const { s, host } = warned();
     const instance = fleet.world.ec2.instances.get(host.id);
@@ -533,6 +569,78 @@ describe('a call that fails', () => {
     expect(s.outcomes().at(-1)).toMatchObject({ decision: 'defer', reason: 'host-leaving' });
   });
 
+  it('to tag a kept volume is tried at every look, and then told to a person, with the command', async () => {
+    const { s, host } = warned();
+    fleet.fault('CreateTags', new AwsError('TagLimitExceeded', 'The maximum number of tags is 50.'), 30);
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(100 * SECOND);
+    const during = s.outcomes().map(({ why }) => why);
+    await s.run(100 * SECOND);
+
+    expect(during.filter((why) => why.includes('kept and tagged'))).toEqual([]);
+    expect(device(host.id)).toBe(false);
+    const escalation = s.outcomes().at(-1);
+    expect(escalation).toMatchObject({
+      decision: 'escalate',
+      reason: 'volume-not-tagged',
+      why: expect.stringContaining(`/dev/xvdf (${host.volume}) is kept`),
+    });
+    expect(s.world.told.map(({ record }) => record.reason)).toContain('volume-not-tagged');
+    const [, tags = ''] = /--cli-input-json '(.*)'$/.exec(escalation?.advice ?? '') ?? [];
+    expect(parseWorkItem(tagsFrom(JSON.parse(tags)))).toMatchObject({ rescue: 'pending', instance: host.id });
+  });
+
+  it('to tag is told of although the instance goes before all tries are over', async () => {
+    const { s, host } = warned();
+    fleet.fault('CreateTags', refused, Number.POSITIVE_INFINITY);
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(100 * SECOND);
+    fleet.world.ec2.terminate(host.id);
+    await s.run(60 * SECOND);
+
+    expect(s.outcomes().at(-1)).toMatchObject({ decision: 'escalate', reason: 'volume-not-tagged' });
+  });
+
+  it('to tag is made good while the instance shuts down', async () => {
+    const { s, host } = warned();
+    fleet.fault('CreateTags', refused, 1);
+    const instance = fleet.world.ec2.instances.get(host.id);
+
+    await s.batch(spotInterruption(host.id));
+    if (instance) instance.state = 'shutting-down';
+    await s.run(10 * SECOND);
+
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
+    expect(s.outcomes().at(-1)).toMatchObject({ decision: 'skip', reason: 'host-left' });
+  });
+
+  it('to keep one device keeps no other from being kept', async () => {
+    const s = saver(fleet);
+    s.world.now = at + 2 * SECOND;
+    const host = fleet.addHost({
+      devices: { '/dev/xvdf': true, '/dev/xvdg': true, '/dev/xvdh': true },
+      tags: { 'reflex:enabled': 'true', 'reflex:log-devices': 'all' },
+    });
+    const { ModifyInstanceAttribute: modify } = fleet.world.ec2.service.operations;
+    Object.assign(fleet.world.ec2.service.operations, {
+      ModifyInstanceAttribute: (input: { BlockDeviceMapping: { DeviceName: string }[] }) => {
+        if (input.BlockDeviceMapping.every(({ DeviceName }) => DeviceName !== '/dev/xvdg')) return modify?.(input);
+        throw new AwsError('OperationNotPermitted', 'The volume is managed by ECS.');
+      },
+    });
+
+    await s.batch(spotInterruption(host.id));
+    const [first] = s.outcomes();
+    await s.run(5 * 60 * SECOND);
+
+    expect(first?.actions[0]).toMatchObject({ call: 'ModifyInstanceAttribute', error: expect.stringContaining('ECS') });
+    const kept = ['/dev/xvdf', '/dev/xvdg', '/dev/xvdh'].map((name) => device(host.id, name));
+    expect(kept).toEqual([false, true, false]);
+    expect(s.outcomes().find(({ decision }) => decision === 'escalate')?.why).toMatch(/^\/dev\/xvdg /);
+  });
+
   it('to keep the volume is tried again and then told to a person, with the command', async () => {
     const { s, host } = warned();
     fleet.fault('ModifyInstanceAttribute', refused, Number.POSITIVE_INFINITY);
@@ -541,7 +649,7 @@ describe('a call that fails', () => {
     await s.run(5 * 60 * SECOND);
 
     const escalation = s.outcomes().find(({ decision }) => decision === 'escalate');
-    expect(fleet.count('ModifyInstanceAttribute')).toBe(6);
+    expect(fleet.count('ModifyInstanceAttribute')).toBe(9);
     expect(escalation).toMatchObject({ reason: 'volume-not-kept', advice: expect.stringContaining(host.id) });
     expect(s.world.told.map(({ record }) => record.reason)).toContain('volume-not-kept');
   });
@@ -681,9 +789,9 @@ describe('a warning that comes while another notice is acted on', () => {
   it('is not lost', async () => {
     const meanwhile: Promise<unknown>[] = [];
     const s = saver(fleet, {
-      // The lease is taken when the first one beats.
+      // The first one holds the lease until its result is recorded.
       before: async (port) => {
-        if (port !== 'table.mark' || meanwhile.length > 0) return;
+        if (port !== 'table.put' || meanwhile.length > 0) return;
         meanwhile.push(other.batch(spotInterruption(host.id)));
         await meanwhile[0];
       },

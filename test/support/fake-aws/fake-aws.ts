@@ -57,6 +57,7 @@ const accountAt = ({ start = at, shardLimit = 20_000, metricDelayMs = 0, concurr
     ...kinesis.streams(),
     ...elasticache.tagged(),
     ...cloudwatch.tagged(),
+    ...lambda.tagged(),
     ...ecs.tagged(),
   ]);
   const sqs = fakeSqs(clock);

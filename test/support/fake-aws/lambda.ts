@@ -14,6 +14,7 @@ interface Mapping {
 /** Lambda, as far as its event source mappings and reserved concurrency go. */
 export const fakeLambda = ({ concurrency = 1_000, pageSize = 100 } = {}) => {
   const functions = new Map<string, number | null>();
+  const tags = new Map<string, Readonly<Record<string, string>>>();
   const mappings: Mapping[] = [];
 
   const known = (name: string): number | null => {
@@ -63,6 +64,13 @@ export const fakeLambda = ({ concurrency = 1_000, pageSize = 100 } = {}) => {
     service,
     /** Reserved concurrency by function; null: unreserved. */
     functions,
+    /** By function; one that is not among them has opted in. */
+    tags,
+    tagged: () =>
+      [...functions.keys()].map((name) => ({
+        arn: functionArn(name),
+        tags: tags.get(name) ?? { 'reflex:enabled': 'true' },
+      })),
     /** Maps a stream to a function; creates the function, unreserved, where it is new. */
     map: (EventSourceArn: string, name: string, options: { state?: string; factor?: number; alias?: string } = {}) => {
       const { state = 'Enabled', factor = 1, alias } = options;

@@ -14,6 +14,7 @@ interface FakeVolume {
   readonly id: string;
   readonly tags: Tags;
   readonly files: Map<string, string>;
+  readonly createdAt: number;
   attachedTo: string | null;
   state: string | null;
 }
@@ -114,9 +115,10 @@ export const startRescueAws = async () => {
     DescribeVolumes: ({ Filter }: { Filter: { Name: string; Value: string[] }[] }) => ({
       volumeSet: [...volumes.values()]
         .filter(({ id, tags }) => matches(Filter, id, tags))
-        .map(({ id, tags, attachedTo, state }) => ({
+        .map(({ id, tags, createdAt, attachedTo, state }) => ({
           volumeId: id,
           size: 20,
+          createTime: new Date(createdAt).toISOString(),
           status: state ?? (attachedTo === null ? 'available' : 'in-use'),
           attachmentSet: attachedTo === null ? [] : [{ instanceId: attachedTo, device: '/dev/xvdf' }],
           tagSet: tagSet(tags),
@@ -264,7 +266,7 @@ export const startRescueAws = async () => {
     const name = serviceOf(request);
     if (name === 's3') {
       const key = decodeURIComponent(request.path.split('?')[0] ?? '').slice(1);
-      return { name, operation: 'GetObject', input: { key } };
+      return { name, operation: 'GetObject', input: { key, range: request.headers.range } };
     }
     if (name !== 'ec2') return { name, operation: request.operation, input: request.input };
     const { Action, ...input } = fromForm(request.body);
@@ -280,7 +282,7 @@ export const startRescueAws = async () => {
             status: 404,
             body: '<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>',
           }
-        : { body: text };
+        : rangeOf(text, String(input.range));
     }
     try {
       const run = ec2[operation];
@@ -396,7 +398,11 @@ export const startRescueAws = async () => {
     made: (operation: string): Input[] =>
       calls.filter((call) => call.ok && call.operation === operation).map(({ input }) => input),
     /** A volume kept from a terminated instance, with two files on it, unless said otherwise. */
-    addVolume: (n = 1, tags: Tags = {}, options: { attachedTo?: string; instance?: string | null } = {}) => {
+    addVolume: (
+      n = 1,
+      tags: Tags = {},
+      options: { attachedTo?: string; instance?: string | null; createdAt?: number } = {},
+    ) => {
       const instance = instanceId(n);
       const id = `vol-${n.toString(16).padStart(17, '0')}`;
       const { instance: state = 'terminated' } = options;
@@ -407,6 +413,7 @@ export const startRescueAws = async () => {
           ['app/orders.log', `orders of ${n}`],
           ['syslog', `system of ${n}`],
         ]),
+        createdAt: options.createdAt ?? clock() - 86_400_000,
         attachedTo: options.attachedTo ?? null,
         state: null,
         tags: {
@@ -426,6 +433,14 @@ export const startRescueAws = async () => {
     },
     put: (key: string, content: object): void => void objects.set(`${bucketName}/${key}`, JSON.stringify(content)),
   };
+};
+
+/** Of an empty object there is no range. */
+const rangeOf = (text: string, range: string): AwsReply => {
+  const [, last] = /^bytes=0-(\d+)$/.exec(range) ?? [];
+  if (last === undefined) return { body: text };
+  if (text === '') return { status: 416, body: '<Error><Code>InvalidRange</Code></Error>' };
+  return { status: 206, body: text.slice(0, Number(last) + 1) };
 };
 
 export type RescueAws = Awaited<ReturnType<typeof startRescueAws>>;
