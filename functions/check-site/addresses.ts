@@ -34,7 +34,10 @@ export const refuseHost = (hostname: string, refuses: Refuses): void => {
   if (isIP(address) !== 0 && refuses(address)) throw new Error(`${address} is a local address`);
 };
 
-/** Resolves a name, and fails where any of its addresses is refused: what is connected to is what was looked at. */
+/**
+ * Resolves a name, and fails where any of its addresses is refused: what is connected to is what was looked at. Node resolves as many at
+ * once as half of UV_THREADPOOL_SIZE.
+ */
 export const lookupBut =
   (refuses: Refuses): LookupFunction =>
   (hostname, options, callback) => {

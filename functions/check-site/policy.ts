@@ -8,9 +8,12 @@ export interface Site {
   readonly contains: string | null;
 }
 
+/** CloudWatch takes nothing else as the name of a site. */
+const ASCII = /^[!-~]+$/;
+
 /** What follows `#` never leaves for the site, so it is free to say what the body must contain. */
 const siteOf = (text: string): Site | undefined => {
-  const url = URL.parse(text);
+  const url = ASCII.test(text) ? URL.parse(text) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
     return undefined;
   }
@@ -22,7 +25,7 @@ const siteOf = (text: string): Site | undefined => {
 };
 
 const sites: Kind<readonly Site[]> = {
-  expected: 'http or https URLs without user names, each once, separated by spaces',
+  expected: 'http or https URLs of ASCII characters and without user names, each once, separated by spaces',
   parse: (text) => {
     const listed = text.trim().split(/\s+/).map(siteOf);
     const known = listed.filter((site) => site !== undefined);

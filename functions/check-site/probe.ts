@@ -1,10 +1,11 @@
-import { request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
-import { TLSSocket } from 'node:tls';
 import { said } from '../../shared/words.ts';
 import { lookupBut, type Refuses, refuseHost } from './addresses.ts';
 import type { Answer } from './facts.ts';
 import type { Site } from './policy.ts';
+
+// An import of Node's modules evaluates all that they export: of node:http undici (nodejs/node issue 59686), a quarter of a cold
+// start; of node:tls the certificates of every authority.
+const { TLSSocket } = process.getBuiltinModule('node:tls');
 
 export interface ProbeOptions {
   /** Epoch ms. */
@@ -44,7 +45,7 @@ export const probe = async ({ url, contains }: Site, options: ProbeOptions): Pro
     }
   } catch (error) {
     const reason = signal.aborted ? `no answer within ${timeoutMs} ms` : said(error);
-    return { ...seen(), status: null, bodyMatches: null, error: reason.slice(0, 300) };
+    return { ...seen(), status: null, bodyMatches: null, error: reason.trim().slice(0, 300) };
   }
 };
 
@@ -71,7 +72,7 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const get = async (url: URL, signal: AbortSignal, { refuses, trusted }: ProbeOptions): Promise<Hop> => {
   refuseHost(url.hostname, refuses);
   const { promise, resolve, reject } = Promise.withResolvers<Hop>();
-  const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
   const sent = request(url, {
     // A connection of its own: one that is kept open shows neither the certificate nor the latency of today.
     agent: false,
@@ -81,6 +82,8 @@ const get = async (url: URL, signal: AbortSignal, { refuses, trusted }: ProbeOpt
     ...(trusted !== undefined && { ca: trusted }),
   });
   sent.on('error', reject);
+  // Node destroys a connection that is switched to another protocol, and calls that no error.
+  sent.on('close', () => reject(new Error('the connection was closed without an answer')));
   sent.on('response', (response) => {
     const { statusCode: status = 0, headers, socket } = response;
     const certificateExpiresAt = socket instanceof TLSSocket ? Date.parse(socket.getPeerCertificate().valid_to) : null;

@@ -146,9 +146,13 @@ function above() {
 /** ElastiCache's two measures of the same thing; which one counts depends on the node type. */
 const CPU_METRICS: readonly (string | undefined)[] = ['EngineCPUUtilization', 'CPUUtilization'];
 
+const isSame = (metric: string | undefined, other: string | undefined): boolean =>
+  metric === other || (CPU_METRICS.includes(metric) && CPU_METRICS.includes(other));
+
 /**
  * `present` with only that changed which no longer fits; null: nothing. The number of shards and the CPU metric always follow the
  * resource. A threshold follows where what calls for it has changed since `lastCalledFor`; until then it is whatever a person made it.
+ * An alarm that a person has made of something else is theirs as it is.
  */
 export const retuned = (
   present: AlarmSettings,
@@ -156,15 +160,18 @@ export const retuned = (
   lastCalledFor: number | undefined,
 ): AlarmSettings | null => {
   const shards = expressionOf(wanted, SHARDS_ROW);
-  const recount = shards !== undefined && ![undefined, shards].includes(expressionOf(present, SHARDS_ROW));
-  const remeasure = CPU_METRICS.includes(present.MetricName) && present.MetricName !== wanted.MetricName;
+  const counted = expressionOf(present, SHARDS_ROW);
+  if ((shards === undefined) !== (counted === undefined) || !isSame(present.MetricName, wanted.MetricName)) return null;
+  const recount = shards !== counted;
+  const remeasure = present.MetricName !== wanted.MetricName;
   const rethink = remeasure || (lastCalledFor !== undefined && lastCalledFor !== wanted.Threshold);
   if (!recount && !remeasure && (!rethink || present.Threshold === wanted.Threshold)) return null;
   return {
     ...present,
-    ...(recount && {
-      Metrics: (present.Metrics ?? []).map((row) => (row.Id === SHARDS_ROW ? { ...row, Expression: shards } : row)),
-    }),
+    ...(recount &&
+      shards !== undefined && {
+        Metrics: (present.Metrics ?? []).map((row) => (row.Id === SHARDS_ROW ? { ...row, Expression: shards } : row)),
+      }),
     ...(remeasure && wanted.MetricName !== undefined && { MetricName: wanted.MetricName }),
     ...(rethink && wanted.Threshold !== undefined && { Threshold: wanted.Threshold }),
   };

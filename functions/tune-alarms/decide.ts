@@ -1,4 +1,4 @@
-import type { Act, Call, Decision } from '../../shared/decision.ts';
+import { type Act, type Call, type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import { ALARM_OF_TAG, retuned, wantedAlarms } from './alarms.ts';
@@ -27,12 +27,11 @@ export const decide = (situation: AlarmSituation, policy: Policy, now: number): 
   const wanted = wantedAlarms(subject, policy);
   if (wanted === null) {
     const nodeType = subject.kind === 'replication-group' ? subject.nodeType : '';
-    return {
-      kind: 'escalate',
-      reason: 'unknown-node-type',
-      why: `How many vCPUs ${nodeType} has is not known, and so neither is what its CPU alarm should watch.`,
-      advice: 'Report the node type to the maintainers; make the CPU alarm by hand until then.',
-    };
+    return escalate(
+      'unknown-node-type',
+      `How many vCPUs ${nodeType} has is not known, and so neither is what its CPU alarm should watch.`,
+      'Report the node type to the maintainers; make the CPU alarm by hand until then.',
+    );
   }
   return compare(situation, own, wanted);
 };
@@ -40,15 +39,15 @@ export const decide = (situation: AlarmSituation, policy: Policy, now: number): 
 /** Neither count nor nodes are final while the resource is being changed. */
 const unready = ({ subject, arn }: AlarmSituation, now: number): Decision<AlarmCall> | null => {
   if (subject.kind === 'stream' && subject.status === 'DELETING') {
-    return { kind: 'skip', reason: 'stream-deleting', why: `${arn} is being deleted; its alarms follow.` };
+    return skip('stream-deleting', `${arn} is being deleted; its alarms follow.`);
   }
   if (subject.kind === 'stream' && subject.status !== 'ACTIVE') {
     const why = `${arn} is ${subject.status}; its shards are counted when it is ACTIVE.`;
-    return { kind: 'defer', reason: 'stream-updating', until: now + MINUTE, why };
+    return defer('stream-updating', now + MINUTE, why);
   }
   if (subject.kind === 'replication-group' && !['available', 'snapshotting'].includes(subject.status)) {
     const why = `${arn} is ${subject.status}; its nodes are looked at when it is available.`;
-    return { kind: 'defer', reason: 'not-available', until: now + 5 * MINUTE, why };
+    return defer('not-available', now + 5 * MINUTE, why);
   }
   return null;
 };
@@ -61,14 +60,7 @@ const retire = ({ arn, subject }: AlarmSituation, own: readonly PresentAlarm[]):
   const names = own.filter(isKept).map(nameOf);
   const cause =
     subject.kind === 'gone' ? `${arn} does not exist any more` : `${arn} carries reflex:enabled = true no more`;
-  if (names.length === 0) {
-    return {
-      kind: 'skip',
-      reason: 'alarms-right',
-      why: `${cause}, and no alarm of it is left to Reflex.`,
-      remember: {},
-    };
-  }
+  if (names.length === 0) return skip('alarms-right', `${cause}, and no alarm of it is left to Reflex.`, {});
   return act('remove-alarms', `${cause}; ${names.length} alarms are deleted.`, deletions(names), {});
 };
 
@@ -105,21 +97,15 @@ const compare = (
     return memory.more === true ? { ...now, planned: true } : now;
   }
   if (taken.length > 0) {
-    return {
-      kind: 'escalate',
-      reason: 'alarm-name-taken',
-      why: `Reflex did not make ${taken.join(', ')}, and leaves it alone; ${arn} goes without.`,
-      advice: `Rename or delete the alarm, and Reflex makes its own; or take it as Reflex's: tag it ${ALARM_OF_TAG} = ${arn} and reflex:enabled = true.`,
-      remember: { thresholds },
-    };
+    return escalate(
+      'alarm-name-taken',
+      `Reflex did not make ${taken.join(', ')}, and leaves it alone; ${arn} goes without.`,
+      `Rename or delete the alarm, and Reflex makes its own; or take it as Reflex's: tag it ${ALARM_OF_TAG} = ${arn} and reflex:enabled = true.`,
+      { thresholds },
+    );
   }
   const reason = ledger.incident === null ? 'alarms-right' : 'resolved';
-  return {
-    kind: 'skip',
-    reason,
-    why: `The ${wanted.length} alarms of ${arn} exist and fit.`,
-    remember: { thresholds },
-  };
+  return skip(reason, `The ${wanted.length} alarms of ${arn} exist and fit.`, { thresholds });
 };
 
 const tagsFor = (arn: string): Tag[] => [

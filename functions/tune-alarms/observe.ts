@@ -2,11 +2,12 @@ import { isErrorNamed } from '../../shared/aws/client.ts';
 import { describeAlarms, tagsOfAlarm } from '../../shared/aws/cloudwatch.ts';
 import { describeReplicationGroups, tagsOfCache } from '../../shared/aws/elasticache.ts';
 import { describeStreamSummary, listTagsForStream } from '../../shared/aws/kinesis.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
 import { resourcesTagged, tagsOf } from '../../shared/aws/tagging.ts';
 import { vcpusOfTypes } from '../../shared/cache-vcpus.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
-import { chunksOf, reading } from '../../shared/reads.ts';
+import { reading } from '../../shared/reads.ts';
 import { nameOf } from '../../shared/words.ts';
 import { ALARM_OF_TAG, alarmNames } from './alarms.ts';
 import type { AlarmFacts, AlarmSettings, PresentAlarm, Subject } from './facts.ts';
@@ -30,21 +31,23 @@ export const observe =
     const arns = watches.map(({ resource }) => resource);
     const [only] = arns.length === 1 ? arns : [];
     const groupIds = arns.filter((arn) => !isStream(arn)).map(nameOf);
-    const [tagged, ours, groups] = await Promise.all([
+    const [tagged, marked, caches] = await Promise.all([
       tagsOf(arns),
       resourcesTagged('cloudwatch:alarm', ALARM_OF_TAG, only),
-      groupIds.length === 0 ? new Map<string, Group>() : describeReplicationGroups(groupIds),
+      reading(() => readGroups(groupIds)),
     ]);
-    const vcpus = await vcpusOfTypes([...groups.values()].map(({ CacheNodeType = '' }) => CacheNodeType));
+    // Those of another stack are its own.
+    const ours = marked.filter(({ arn }) => alarmName(arn).startsWith(stack.alarmPrefix));
 
     const read: Promise<readonly [string, { readonly found: Found } | { readonly error: unknown }]>[] = [];
     for (const [i, turn] of chunksOf(arns, A_SECOND).entries()) {
       if (i > 0 && turn.some(isStream)) await pause(1_000);
       for (const arn of turn) {
-        const find = () =>
-          isStream(arn)
-            ? findStream(arn, tagged.get(arn))
-            : findGroup(arn, tagged.get(arn), groups.get(nameOf(arn)), vcpus);
+        const find = async () => {
+          if (isStream(arn)) return findStream(arn, tagged.get(arn));
+          if ('error' in caches) throw caches.error;
+          return findGroup(arn, tagged.get(arn), caches.value);
+        };
         read.push(
           reading(find).then((found) => [arn, 'value' in found ? { found: found.value } : { error: found.error }]),
         );
@@ -54,14 +57,15 @@ export const observe =
 
     const names = new Map(
       found.map(([arn, answer]) => {
-        const marked = ours.filter(({ tags }) => tags[ALARM_OF_TAG] === arn).map(({ arn: alarm }) => alarmName(alarm));
-        return [arn, 'found' in answer ? [...alarmNames(stack.alarmPrefix, answer.found.subject), ...marked] : []];
+        const own = ours.filter(({ tags }) => tags[ALARM_OF_TAG] === arn).map(({ arn: alarm }) => alarmName(alarm));
+        return [arn, 'found' in answer ? [...alarmNames(stack.alarmPrefix, answer.found.subject), ...own] : []];
       }),
     );
     const described = await describeAlarms([...new Set([...names.values()].flat())]);
     const marks = new Map(ours.map(({ arn, tags }) => [alarmName(arn), tags]));
     const present = new Map<string, PresentAlarm>();
-    for (const alarm of described.MetricAlarms) {
+    // A composite alarm may have taken a name, too.
+    for (const alarm of [...described.MetricAlarms, ...described.CompositeAlarms]) {
       // One after the other: only those that the Tagging API does not show yet cost a call.
       const [name, settings] = await presentAlarm(alarm, marks.get(alarm.AlarmName ?? ''));
       present.set(name, settings);
@@ -107,12 +111,19 @@ const findStream = async (arn: string, tagged: Tags = {}): Promise<Found> => {
   }
 };
 
-const findGroup = async (
-  arn: string,
-  tagged: Tags = {},
-  group: Group | undefined,
-  vcpus: ReadonlyMap<string, number>,
-): Promise<Found> => {
+interface Groups {
+  readonly byId: ReadonlyMap<string, Group>;
+  /** By node type. */
+  readonly vcpus: ReadonlyMap<string, number>;
+}
+
+const readGroups = async (ids: readonly string[]): Promise<Groups> => {
+  const byId = ids.length === 0 ? new Map<string, Group>() : await describeReplicationGroups(ids);
+  return { byId, vcpus: await vcpusOfTypes([...byId.values()].map(({ CacheNodeType = '' }) => CacheNodeType)) };
+};
+
+const findGroup = async (arn: string, tagged: Tags = {}, { byId, vcpus }: Groups): Promise<Found> => {
+  const group = byId.get(nameOf(arn));
   if (group === undefined) return GONE;
   const { CacheNodeType: nodeType = '', Status: status = '', NodeGroups = [] } = group;
   const subject: Subject = {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { stackPolicy } from '../../../functions/check-site/policy.ts';
-import { readTemplate } from '../../../scripts/template.ts';
+import { functionsOf, readTemplate } from '../../../scripts/template.ts';
 import { SettingError } from '../../../shared/settings.ts';
 
 const sites = (SITES: string) => stackPolicy({ SITES }).sites;
-const pattern = new RegExp(String(readTemplate().Parameters.Sites?.AllowedPattern));
+const template = readTemplate();
+const pattern = new RegExp(String(template.Parameters.Sites?.AllowedPattern));
 
 describe('the list of sites', () => {
   it.each([
@@ -31,6 +32,8 @@ describe('the list of sites', () => {
     'https://user:secret@a.example',
     'https://a.example#%',
     'https://a.example https://a.example',
+    'https://bücher.example',
+    'https://a.example#schön',
   ])('"%s" is refused, and the variable named', (text) => {
     expect(() => sites(text)).toThrow(SettingError);
     expect(() => sites(text)).toThrow(/^SITES: expected http or https URLs/);
@@ -41,9 +44,18 @@ describe('the list of sites', () => {
     ['https://a.example', true],
     ['https://a.example/x#ok http://b.example', true],
     ['https://user:secret@a.example', false],
+    ['https://xn--bcher-kva.example/%40me#sch%C3%B6n', true],
+    ['https://bücher.example', false],
+    ['https://a.example http://b.example#schön', false],
     ['a.example', false],
     ['', false],
   ])('the stack takes "%s": %s', (text, expected) => {
     expect(pattern.test(text)).toBe(expected);
+  });
+
+  it('may name fifty, each with a thread to be resolved in: Node has half of its threads for that', () => {
+    const { environment } = functionsOf(template).find(({ folder }) => folder === 'check-site') ?? {};
+
+    expect(Number(environment?.UV_THREADPOOL_SIZE) / 2).toBeGreaterThanOrEqual(50);
   });
 });

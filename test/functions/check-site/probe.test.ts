@@ -166,6 +166,14 @@ describe('no answer', () => {
     expect(await ask(url, { timeoutMs: 50 })).toMatchObject({ status: null, error: 'no answer within 50 ms' });
   });
 
+  it('is an answer: the site turns to another protocol', async () => {
+    const url = await http((_, response) =>
+      response.writeHead(101, { connection: 'upgrade', upgrade: 'websocket' }).end(),
+    );
+
+    expect(await ask(url)).toMatchObject({ status: null, error: expect.stringMatching(/closed without an answer/) });
+  });
+
   it('is an answer: the body ends before its length', async () => {
     const url = await http((_, response) => {
       response.writeHead(200, { 'content-length': '100' }).write('begin');

@@ -273,6 +273,21 @@ describe('a threshold', () => {
     expect(alarm(UTILIZATION).Threshold).toBeCloseTo(0.3);
   });
 
+  it('stays where a person has made another alarm of it, whatever is called for', async () => {
+    const stream = fake.kinesis.createStream('orders');
+    const fn = await start();
+    await schedule(fn);
+    const ITERATOR_AGE = 'reflex-tuned-kinesis-orders-iterator-age';
+    edit(UTILIZATION, { Metrics: [{ Id: 'mine', Expression: 'bytes', ReturnData: true }], Threshold: 5_000_000 });
+    edit(ITERATOR_AGE, { MetricName: 'ReadProvisionedThroughputExceeded', Threshold: 7 });
+
+    stream.tags = { ...stream.tags, 'reflex:target-utilization': '0.8', 'reflex:max-iterator-age': '3600' };
+    await schedule(fn);
+
+    expect(alarm(UTILIZATION).Threshold).toBe(5_000_000);
+    expect(alarm(ITERATOR_AGE).Threshold).toBe(7);
+  });
+
   it('is not guessed from a tag that is malformed', async () => {
     const stream = fake.kinesis.createStream('orders');
     stream.tags = { ...stream.tags, 'reflex:target-utilization': 'half' };
@@ -312,6 +327,17 @@ describe('an alarm that a person made', () => {
     expect(fake.sns.published.filter(({ Subject }) => Subject?.includes('alarm-name-taken'))).toHaveLength(1);
   });
 
+  it('is not overwritten where it is a composite one, either', async () => {
+    fake.kinesis.createStream('orders');
+    fake.cloudwatch.alarms.push({ AlarmName: UTILIZATION, AlarmArn: arnOf(UTILIZATION), AlarmRule: 'ALARM(mine)' });
+    const fn = await start();
+
+    await schedule(fn);
+
+    expect(alarm(UTILIZATION).AlarmRule).toBe('ALARM(mine)');
+    expect(story(fn)).toEqual(['act make-alarms', 'escalate alarm-name-taken']);
+  });
+
   it('is not taken for ours because it names another resource as its own', async () => {
     fake.kinesis.createStream('orders');
     byHand(UTILIZATION, { 'reflex:enabled': 'true', 'reflex:alarm-of': streamArn('other') });
@@ -321,6 +347,18 @@ describe('an alarm that a person made', () => {
     await fn.invoke(tagChange(streamArn(), ['reflex:enabled']));
 
     expect(alarm(UTILIZATION)).toBe(before);
+  });
+
+  it('may be one of another stack, which keeps its own', async () => {
+    fake.kinesis.createStream('orders');
+    const [fn, other] = [await start(), await start({ ALARM_PREFIX: 'other-tuned-' })];
+
+    await schedule(fn);
+    await schedule(other);
+    await schedule(fn);
+
+    expect(names()).toEqual([...OF_ORDERS.map((name) => name.replace('reflex', 'other')), ...OF_ORDERS]);
+    expect(story(fn).at(-1)).toBe('skip alarms-right');
   });
 
   it('may be one of ours that was taken over: reflex:enabled = false on the alarm', async () => {
@@ -490,6 +528,19 @@ describe('a replication group', () => {
 
     expect(story(fn)).toEqual(['escalate unknown-node-type']);
     expect(names()).toEqual([]);
+  });
+
+  it('that cannot be read keeps no stream from its alarms', async () => {
+    fake.elasticache.createGroup('sessions');
+    fake.kinesis.createStream('orders');
+    fake.fault('DescribeReplicationGroups', new AwsError('InternalFailure', 'not now', 500), 3);
+    const fn = await start();
+
+    const { failures } = await fn.invoke(tick());
+
+    expect(names()).toEqual(OF_ORDERS);
+    expect(story(fn).sort()).toEqual(['act make-alarms', 'defer observe-failed']);
+    expect(failures).toHaveLength(1);
   });
 
   it('is waited for while it is being changed', async () => {
