@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { type Case, causeOf, historyOf, holds, incidentIdOf, isOutdated, occurrencesOf, triggerOf } from './case.ts';
-import type { FollowUpEvent } from './events/event.ts';
 import * as states from './ledger/state.ts';
 import type { ResourceState } from './ledger/types.ts';
-import { sendFollowUps } from './listen.ts';
+import type { FollowUp } from './listen.ts';
 import type { Reason } from './reasons.ts';
 import type { Runtime } from './runtime.ts';
+
+// An import of node:util evaluates all that it exports, worker_threads among them.
+const { isDeepStrictEqual } = process.getBuiltinModule('node:util');
 
 /**
  * What follows a decision: the history record, the ledger's state in one write, the follow-up, the notification. In this order:
@@ -23,12 +24,18 @@ const COME_AGAIN_SECONDS = 5;
 /** Not the resource's trouble but a state a person may want to know of. */
 const WORTH_TELLING: readonly Reason[] = ['frozen', 'held'];
 
-/** record -> follow up -> tell. Never throws: `c.error` is set where the messages must come again. */
-export const record = async (runtime: Runtime, c: Case, join?: states.Join): Promise<void> => {
+/** record -> tell; gives the follow-up to send. Never throws: `c.error` is set where the messages must come again. */
+export const record = async (runtime: Runtime, c: Case, join?: states.Join): Promise<FollowUp | null> => {
   const { ledger, log } = runtime;
   const now = runtime.clock();
-  if (c.error !== undefined) return recordUnhandled(runtime, c, now);
-  if (c.act === undefined && THEIRS.includes(c.decision.reason)) return comeAgain(runtime, c, now);
+  if (c.error !== undefined) {
+    await recordUnhandled(runtime, c, now);
+    return null;
+  }
+  if (c.act === undefined && THEIRS.includes(c.decision.reason)) {
+    await comeAgain(runtime, c, now);
+    return checkAgain(c, now);
+  }
   if (waits(c)) c.incidentId = incidentIdOf(c);
   const entry = historyOf(c, now);
   const key = tellKey(c, now);
@@ -42,7 +49,7 @@ export const record = async (runtime: Runtime, c: Case, join?: states.Join): Pro
     log.error('not recorded', error, { resource: c.resource, recordId: c.recordId });
     if (c.act === undefined) {
       c.error = error;
-      return;
+      return null;
     }
     // The intent stands in the ledger; when its lease is over, the sweep goes on from there.
     after = { superseded: false, joined: false, followUp: null, nextCheckAt: c.lease?.until ?? null };
@@ -50,13 +57,10 @@ export const record = async (runtime: Runtime, c: Case, join?: states.Join): Pro
   const { superseded, joined, followUp, nextCheckAt } = after;
   const tells = key !== null && !toPerson && (c.act !== undefined || !superseded);
   await Promise.all([
-    followUp &&
-      sendFollowUps(runtime, [followUp]).catch((error: unknown) =>
-        log.error('follow-up not sent; the sweep will find the incident', error, { resource: c.resource }),
-      ),
     tells && runtime.notify(entry, nextCheckAt),
     (joined || superseded) && c.act === undefined && comeAgain(runtime, c, now),
   ]);
+  return followUp;
 };
 
 /**
@@ -77,6 +81,12 @@ const comeAgain = async ({ enqueue }: Runtime, c: Case, now: number): Promise<vo
   }
 };
 
+/** The awaited check came with an event that brought nothing new, and was decided with it: it looks again by itself. */
+const checkAgain = ({ resource, check, decision }: Case, now: number): FollowUp | null =>
+  check !== undefined && decision.reason === 'duplicate'
+    ? { resource, incidentId: check.id, check: check.check, notBefore: now + COME_AGAIN_SECONDS * 1_000 }
+    : null;
+
 /** The messages come again. Where there is no ledger to remember what was told, an escalation is told at the first delivery. */
 const recordUnhandled = async (runtime: Runtime, c: Case, now: number): Promise<void> => {
   const { ledger, log, notify } = runtime;
@@ -86,8 +96,11 @@ const recordUnhandled = async (runtime: Runtime, c: Case, now: number): Promise<
   if ('value' in c.ledgerView) {
     try {
       if (isOurs(c)) await ledger.record(entry);
-      tells = kind === 'escalate' && !toldLately(c, reason, now);
-      if (tells) await ledger.update(c.state, c.state, (state) => ({ state: states.noteNotified(state, reason, now) }));
+      tells = false;
+      if (kind === 'escalate' && !toldLately(c, reason, now)) {
+        await notify(entry, null);
+        await ledger.update(c.state, c.state, (state) => ({ state: states.noteNotified(state, reason, now) }));
+      }
     } catch (error) {
       log.error('not recorded', error, { resource: c.resource, recordId: c.recordId });
     }
@@ -100,7 +113,7 @@ interface Advanced {
   readonly superseded: boolean;
   /** Others remembered something meanwhile that this decision did not know of. */
   readonly joined: boolean;
-  readonly followUp: FollowUpEvent | null;
+  readonly followUp: FollowUp | null;
   readonly nextCheckAt: number | null;
 }
 
@@ -112,15 +125,20 @@ const advance = async (
   now: number,
   join: states.Join | undefined,
 ): Promise<Advanced> => {
-  const nextCheckAt = c.decision.kind === 'defer' ? c.decision.until : now + (c.act?.followUpMs ?? followUpMs);
+  const nextCheckAt =
+    c.decision.kind === 'defer'
+      ? c.decision.until
+      : Math.max(now, c.act?.followUpAt ?? now + (c.act?.followUpMs ?? followUpMs));
   const memory = memoryOf(c);
   const names = c.decision.kind === 'escalate' || c.decision.finding !== undefined;
   const told = key === ALWAYS && names ? findingOf(c) : key;
   let superseded = false;
   let joined = false;
+  let pending = false;
   const { state } = await ledger.update(c.state, c.state, (before) => {
     const after = moved(c, before, nextCheckAt, now);
     superseded = after === null;
+    pending = after?.incident?.check === before.incident?.check;
     if (after === null) return { state: before };
     const theirs = isDeepStrictEqual(before.remembered, c.known) ? undefined : before.remembered;
     const one = theirs && memory && join?.(theirs, memory);
@@ -136,9 +154,9 @@ const advance = async (
   if (superseded || incident === undefined || !staysOpen(c)) {
     return { superseded, joined, followUp: null, nextCheckAt: null };
   }
-  const { fn, resource } = state;
-  const followUp = { fn, resource, incidentId: incident.id, check: incident.check, notBefore: nextCheckAt };
-  return { superseded, joined, followUp: { kind: 'follow-up', ...followUp }, nextCheckAt };
+  const { id, check, nextCheckAt: notBefore } = incident;
+  const followUp = pending ? null : { resource: state.resource, incidentId: id, check, notBefore };
+  return { superseded, joined, followUp, nextCheckAt: notBefore };
 };
 
 /** The state after this case: settled, awaiting its next check, or without its incident; null where others were faster. */
@@ -154,10 +172,12 @@ const moved = (c: Case, before: ResourceState, nextCheckAt: number, now: number)
     return null;
   } else if (staysOpen(c)) {
     const incident = { id: incidentIdOf(c), cause: causeOf(c) };
-    state = states.awaitCheck(before, { occurrences: occurrencesOf(c), incident, reason, until: nextCheckAt }, now);
+    const checked = c.check !== undefined;
+    const deferral = { occurrences: occurrencesOf(c), incident, reason, until: nextCheckAt, checked };
+    state = states.awaitCheck(before, deferral, now);
   }
   const ending = lease === undefined ? c.state.incident : state.incident;
-  if (staysOpen(c) || ending === undefined) return state;
+  if (!endsIncident(c) || ending === undefined) return state;
   const closed = states.closeIncident(state, ending, now);
   return 'refusal' in closed ? null : closed.state;
 };
@@ -180,9 +200,14 @@ const waits = (c: Case): boolean => {
 
 const staysOpen = (c: Case): boolean => goesOn(c) || waits(c);
 
-/** Only what carries the opt-in tag, or once was seen to, leaves a history and makes noise. */
+/** What is too much for one turn of the schedule stays overdue, and is found again by a later one. */
+const endsIncident = (c: Case): boolean => !staysOpen(c) && c.decision.reason !== 'enough-for-now';
+
+/** Only what carries the opt-in tag, or once was seen to, leaves a history and makes noise; and what whoever looked takes to a person. */
 const isOurs = ({ state, observed, decision }: Case): boolean =>
-  state.version > 0 || ('facts' in observed && decision.reason !== 'not-opted-in');
+  state.version > 0 ||
+  ('facts' in observed && decision.reason !== 'not-opted-in') ||
+  ('decision' in observed && observed.decision.kind === 'escalate');
 
 /** The schedule found what it finds every time. */
 const isRoutine = (c: Case): boolean =>
@@ -200,7 +225,7 @@ const tellKey = (c: Case, now: number): string | null => {
   const { act, decision, state } = c;
   const changed = c.actions.some(({ error }) => error === undefined) || decision.reason === 'act-unknown';
   const stepsBefore = (state.incident?.steps ?? 0) - (c.lease === undefined ? 0 : 1);
-  const ends = !staysOpen(c) && stepsBefore > 0;
+  const ends = endsIncident(c) && stepsBefore > 0;
   if ((act !== undefined && changed) || ends || holds(c)) return ALWAYS;
   const key = repeatable(c);
   return key === null || toldLately(c, key, now) ? null : key;

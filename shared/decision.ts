@@ -45,8 +45,10 @@ export interface Act<C extends Call = Call> extends Explained {
   readonly coolDownMs: number;
   /** What to remember where it is not made: in a dry run, where a guard stops it, or AWS refuses. Absent: nothing new. */
   readonly otherwise?: JsonObject;
-  /** When to verify, ms from now; absent: the stack's FollowUpSeconds. */
+  /** When to verify, ms after the calls; absent: the stack's FollowUpSeconds. */
   readonly followUpMs?: number;
+  /** When to verify at the earliest, epoch ms, however long the calls take. */
+  readonly followUpAt?: number;
   /** True where the previous step was known not to be the last, or helped where it was made: acting again is then no failed verification. */
   readonly planned?: boolean;
 }

@@ -1,3 +1,4 @@
+import { chunksOf } from './aws/pages.ts';
 import type { Call } from './decision.ts';
 import type { Message } from './events/envelope.ts';
 import type { FollowUpEvent, ReflexEvent } from './events/event.ts';
@@ -28,6 +29,11 @@ const OVERDUE_MS = 2 * 60_000;
 const EARLY_MS = 1_000;
 /** What is farther off is left to the sweep; in between, a check goes round at most 96 times. */
 const SENT_AHEAD_MS = 24 * 3_600_000;
+/** Checks of one message: some 12 KB. SQS takes ten messages at a time, of 256 KB together. */
+const TOGETHER_AT_MOST = 50;
+
+/** One check to come. */
+export type FollowUp = FollowUpEvent['checks'][number] & Pick<FollowUpEvent, 'notBefore'>;
 
 /** receive -> parse: what the messages say about which resources. One bad message never fails its batch. */
 export const listen = async <F extends CommonFacts, P, C extends Call>(
@@ -50,9 +56,9 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
       const { event } = parsed;
       if (event.fn !== fn.name) notForUs.push('another-function');
       else if (event.notBefore - runtime.clock() > EARLY_MS) {
-        await sendFollowUps(runtime, [event]);
+        await sendFollowUps(runtime, fn.name, followUpsOf(event));
         notForUs.push('not-due-yet');
-      } else heeded.push({ message, ...followedUp(event) });
+      } else for (const followUp of followUpsOf(event)) heeded.push({ message, ...followedUp(followUp) });
     } else if (parsed.event.kind === 'explain') {
       const { resource, as, at } = parsed.event;
       const signal = { resource, trigger: as, cause: 'an operator asks', occurrence: '', at } as const;
@@ -93,7 +99,10 @@ const heardBy = async <F extends CommonFacts, P, C extends Call>(
   }
 };
 
-const followedUp = ({ resource, incidentId, check, notBefore }: FollowUpEvent): Omit<Heeded, 'message'> => ({
+const followUpsOf = ({ notBefore, checks }: FollowUpEvent): FollowUp[] =>
+  checks.map((check) => ({ ...check, notBefore }));
+
+const followedUp = ({ resource, incidentId, check, notBefore }: FollowUp): Omit<Heeded, 'message'> => ({
   signal: {
     resource,
     trigger: 'follow-up',
@@ -132,18 +141,24 @@ const swept = async <F extends CommonFacts, P, C extends Call>(
 };
 
 /**
- * Puts checks into the function's own inbox; SQS delays at most 15 minutes, what is later is sent on when it arrives.
+ * Puts checks into the function's own inbox. Those that are due together are one message, so that one invocation reads once what they have
+ * in common. SQS delays at most 15 minutes, what is later is sent on when it arrives.
  * @throws Error where the inbox did not take one: the sweep will find it overdue.
  */
-export const sendFollowUps = async (runtime: Runtime, checks: readonly FollowUpEvent[]): Promise<void> => {
+export const sendFollowUps = async (runtime: Runtime, fn: string, followUps: readonly FollowUp[]): Promise<void> => {
   const now = runtime.clock();
-  const soon = checks.filter(({ notBefore }) => notBefore - now <= SENT_AHEAD_MS);
+  const soon = followUps.filter(({ notBefore }) => notBefore - now <= SENT_AHEAD_MS);
   if (soon.length === 0) return;
-  const failures = await runtime.enqueue(
-    soon.map((check) => ({
-      body: followUpBody(check),
-      delaySeconds: Math.max(0, Math.ceil((check.notBefore - now) / 1_000)),
+  const messages = [...Map.groupBy(soon, ({ notBefore }) => notBefore)].flatMap(([notBefore, due]) =>
+    chunksOf(due, TOGETHER_AT_MOST).map((some) => ({
+      body: followUpBody({
+        fn,
+        notBefore,
+        checks: some.map(({ resource, incidentId, check }) => ({ resource, incidentId, check })),
+      }),
+      delaySeconds: Math.max(0, Math.ceil((notBefore - now) / 1_000)),
     })),
   );
+  const failures = await runtime.enqueue(messages);
   if (failures.length > 0) throw new Error(`follow-ups not sent: ${failures.length} (${failures[0]?.message})`);
 };

@@ -18,7 +18,3 @@ export const once = <T>(read: (key: string) => Promise<T>): ((key: string) => Pr
     return answer;
   };
 };
-
-/** The list in pieces of at most `size`, in order: AWS takes so many at a time. */
-export const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

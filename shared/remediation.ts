@@ -16,15 +16,15 @@ import {
 import { type Act, type Call, type Decision, type Defer, escalate, type Outcome, skip } from './decision.ts';
 import { receive } from './events/envelope.ts';
 import { isQuestion } from './events/reflex-explain.ts';
-import type { CommonFacts, ReflexFunction } from './function.ts';
+import type { CommonFacts, Observed, ReflexFunction } from './function.ts';
 import { TOGETHER_MS } from './guards/correlated-failure.ts';
-import type { BrakeContext, Stop } from './guards/guard.ts';
+import type { BrakeContext, Reading, Stop } from './guards/guard.ts';
 import { admit, refused, restrain } from './guards/index.ts';
 import { effectiveMode } from './guards/mode.ts';
 import { recordId } from './ledger/ledger.ts';
 import * as states from './ledger/state.ts';
-import type { HistoryRecord, Incident, Intent, Mode, ResourceState } from './ledger/types.ts';
-import { type Heeded, type Listened, listen } from './listen.ts';
+import type { HistoryRecord, Incident, Intent, LedgerView, Mode, ResourceState } from './ledger/types.ts';
+import { type FollowUp, type Heeded, type Listened, listen, sendFollowUps } from './listen.ts';
 import { reading } from './reads.ts';
 import type { Runtime } from './runtime.ts';
 import { SettingError } from './settings.ts';
@@ -94,8 +94,22 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     await foresee(acts.filter(({ dryRun }) => dryRun));
     await span('act', () => act(cases));
     const ours = cases.filter(({ asked }) => !asked);
-    await stage('record', ours, (c) => record(runtime, c, joining(c)));
+    const followUps: FollowUp[] = [];
+    await stage('record', ours, async (c) => {
+      const followUp = await record(runtime, c, joining(c));
+      if (followUp !== null) followUps.push(followUp);
+    });
+    await followUpOn(followUps);
     return report(cases, batch, heard);
+  }
+
+  async function followUpOn(followUps: readonly FollowUp[]): Promise<void> {
+    try {
+      await sendFollowUps(runtime, fn.name, followUps);
+    } catch (error) {
+      const resources = followUps.map(({ resource }) => resource);
+      log.error('follow-ups not sent; the sweep will find their incidents', error, { resources });
+    }
   }
 
   async function stage(name: string, cases: readonly OneCase[], work: (c: OneCase) => Promise<void>): Promise<void> {
@@ -116,14 +130,14 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   async function observe(heeded: readonly Heeded[]): Promise<OneCase[]> {
     const byResource = Map.groupBy(heeded, ({ signal }) => signal.resource);
     if (byResource.size === 0) return [];
-    const watches = [...byResource].map(([resource, given]) => ({
-      resource,
-      trigger: triggerOf({ heeded: given }),
-      signals: given.map(({ signal }) => signal),
-    }));
+    const asked = reading(() => ledger.read(fn.name, [...byResource.keys()]));
+    const woken = [...byResource];
+    const checksAlone = woken.every(([, given]) => given.every(({ check }) => check !== undefined));
     const [ledgerView, observed, calendar] = await Promise.all([
-      reading(() => ledger.read(fn.name, [...byResource.keys()])),
-      reading(() => fn.observe(watches)),
+      asked,
+      // Checks have time to ask first whether they are still expected: what is read comes out of limits that an account shares. Beside
+      // what is urgent they share its reads.
+      checksAlone ? asked.then((view) => look(woken.filter((one) => isExpected(view, one)))) : look(woken),
       runtime.calendar === null ? null : reading(runtime.calendar),
     ]);
     const view = 'value' in ledgerView ? ledgerView.value : undefined;
@@ -133,10 +147,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
         resource,
         recordId: recordId(clock(), runtime.newId()),
         messages: [...new Set(given.map(({ message }) => message))],
-        observed:
-          'error' in observed
-            ? observed
-            : (observed.value.get(resource) ?? { error: new Error(`${resource} was not observed`) }),
+        observed: observed.get(resource) ?? { decision: SUPERSEDED },
         ledgerView,
         calendar,
         ...asking(given, effectiveMode(view?.modes ?? {}, runtime.stackMode)),
@@ -149,6 +160,21 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
         incidentId: state.incident?.id ?? null,
       };
     });
+  }
+
+  async function look(woken: readonly Woken[]): Promise<ReadonlyMap<string, Observed<F>>> {
+    if (woken.length === 0) return new Map();
+    const watches = woken.map(([resource, heeded]) => ({
+      resource,
+      trigger: triggerOf({ heeded }),
+      signals: heeded.map(({ signal }) => signal),
+    }));
+    const observed = await reading(() => fn.observe(watches));
+    const of = (resource: string): Observed<F> =>
+      'error' in observed
+        ? observed
+        : (observed.value.get(resource) ?? { error: new Error(`${resource} was not observed`) });
+    return new Map(watches.map(({ resource }) => [resource, of(resource)]));
   }
 
   function asking(heeded: readonly Heeded[], mode: Mode): Pick<OneCase, 'asked' | 'mode'> {
@@ -240,7 +266,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     if (counts.length === 0) {
       return c.heeded.some(({ check }) => check === undefined)
         ? skip('duplicate', 'This occurrence was already acted on.')
-        : skip('superseded', 'A later check of this incident has run already, or the incident is closed.');
+        : SUPERSEDED;
     }
     c.heeded = counts;
     const check = counts.find(({ check }) => check !== undefined)?.check;
@@ -451,16 +477,11 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
   async function act(cases: readonly OneCase[]): Promise<void> {
     const approved = cases.flatMap(({ resource, act }) => (act === undefined ? [] : [{ resource, act }]));
     if (approved.length === 0) return;
-    const [results, beat] = await Promise.all([
+    const [results, pulse] = await Promise.all([
       reading(() => fn.act(approved)),
-      reading(() =>
-        ledger.beat(
-          fn.name,
-          approved.map(({ resource }) => resource),
-        ),
-      ),
+      reading(() => beat(approved.map(({ resource }) => resource))),
     ]);
-    if ('error' in beat) log.error('the correlated-failure guard will not know of these acts', beat.error);
+    if ('error' in pulse) log.error('the correlated-failure guard will not know of these acts', pulse.error);
     for (const c of cases) {
       if (c.act === undefined) continue;
       const acted = 'value' in results ? results.value.get(c.resource) : undefined;
@@ -475,6 +496,11 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       }
       measure(c, c.act);
     }
+  }
+
+  /** Where no number of resources stops an act, nobody asks how many there were, and a storm's would outgrow DynamoDB's item. */
+  async function beat(resources: readonly string[]): Promise<void> {
+    if (Number.isFinite(runtime.stormLimit)) await ledger.beat(fn.name, resources);
   }
 
   function measure(c: OneCase, { spends = [] }: Act<C>): void {
@@ -530,6 +556,19 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     }
   }
 };
+
+/** A resource, and all that woke us for it. */
+type Woken = readonly [resource: string, heeded: readonly Heeded[]];
+
+/** Whether one of these is the check that the incident expects. Also where the ledger does not answer, or a crash is to be made good. */
+const isExpected = (view: Reading<LedgerView>, [resource, heeded]: Woken): boolean => {
+  if ('error' in view) return true;
+  const state = view.value.states.get(resource);
+  if (state?.intent !== undefined) return true;
+  return heeded.some(({ check }) => check !== undefined && state !== undefined && states.expects(state, check));
+};
+
+const SUPERSEDED = skip('superseded', 'A later check of this incident has run already, or the incident is closed.');
 
 const withoutSecret = ({ call, params }: Call): Call => ({ call, params: redact(params) as object });
 

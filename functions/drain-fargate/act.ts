@@ -1,11 +1,11 @@
 import { isAccessDenied, isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
-import { deregisterTargets, targetsPerCall } from '../../shared/aws/elbv2.ts';
+import { deregisterTargets, registrationsAtPace, targetsPerCall } from '../../shared/aws/elbv2.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
 import { deregisterInstance } from '../../shared/aws/servicediscovery.ts';
 import { type Act, defer, escalate, skip } from '../../shared/decision.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
 import type { Stop } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
-import { chunksOf } from '../../shared/reads.ts';
 import { said } from '../../shared/words.ts';
 import { type DrainCall, TOO_LATE } from './decide.ts';
 import type { Memory } from './facts.ts';
@@ -15,8 +15,6 @@ const SECOND = 1_000;
 const RETRY_UNTIL = 60 * SECOND;
 /** What AWS did not take by then is looked at again after this long. */
 const AGAIN = 10 * SECOND;
-/** Register and deregister calls of an account and Region: a bucket of 20, refilled by 4 a second. ECS has one of its own. */
-const REGISTRATION_BUCKET = { burst: 20, perSecond: 4 };
 /** AWS documents no rate for DeregisterInstance. */
 const INSTANCES_AT_ONCE = 8;
 
@@ -38,7 +36,7 @@ type Ending = 'done' | 'late' | { readonly error: unknown };
  * takes most tasks out comes first.
  */
 export const act = (patience: Patience) => {
-  const pace = paced(REGISTRATION_BUCKET, patience);
+  const pace = paced(registrationsAtPace, patience);
   return async (approved: readonly Approved<DrainCall>[]): Promise<ReadonlyMap<string, Acted>> => {
     const errands = approved.flatMap(({ act }) => act.calls.map((call): Errand => ({ call, since: sinceOf(act) })));
     const endings = new Map<DrainCall, Ending>();

@@ -27,6 +27,8 @@ const KEPT_AGAIN = 15 * SECOND;
 const ADDRESS_AGAIN = 5 * SECOND;
 /** A check sooner than this would ask the same of the same. */
 const CHECK_AFTER = 5 * SECOND;
+/** Checks fall on multiples of this: those of a storm come together, and ask for each group's health once. */
+const CHECK_EVERY = 5 * SECOND;
 /** A task on hold would wait for a person for ever, and be dead in a minute: this many tries, and one is told. */
 const TRIES = 3;
 /** The task runs, and its address is its own. */
@@ -86,12 +88,16 @@ const look = (facts: TaskSituation, policy: Policy, now: number): View => {
     facts,
     now,
     memory,
-    since: facts.since ?? memory.since ?? now,
+    since: sinceOf(facts, memory, now),
     checking,
     open,
     kept: policy.keepLastTarget ? open.filter(({ last, theirs }) => last || theirs) : [],
   };
 };
+
+/** A notice from the future would never be too late. */
+const sinceOf = ({ since }: TaskFacts, memory: Memory, now: number): number =>
+  since !== null && since <= now ? since : (memory.since ?? now);
 
 // --- May the address still be touched? ---
 
@@ -106,7 +112,8 @@ const gone: Rule = (view) => {
     : `The task is ${lastStatus}; its address may be another task's.`;
   if (facts.ledger.incident === null) return skip('task-gone', why, { ...memory, gone: memory.gone ?? version });
   if (memory.gone !== undefined) return alreadyDone(view);
-  return defer('task-gone', dueAt(view), `${why} What was done is verified as planned.`, { ...memory, gone: version });
+  const until = onBeat(Math.max(view.now + CHECK_AFTER, view.since + CHECK_AT));
+  return defer('task-gone', until, `${why} What was done is verified as planned.`, { ...memory, gone: version });
 };
 
 const tooLate: Rule = (view) => {
@@ -154,10 +161,10 @@ const drain: Rule = (view) => {
       `${kept.length === 0 ? '' : `; ${listed(kept)} stays, because nothing else serves there`}.`,
     calls: callsFor(todo),
     coolDownMs: 0,
-    followUpMs: Math.min(
-      dueAt(view) - now,
-      ...(kept.length > 0 ? [KEPT_AGAIN] : []),
-      ...(facts.unknown.length > 0 ? [ADDRESS_AGAIN] : []),
+    followUpAt: Math.min(
+      dueAt(view),
+      ...(kept.length > 0 ? [now + KEPT_AGAIN] : []),
+      ...(facts.unknown.length > 0 ? [now + ADDRESS_AGAIN] : []),
     ),
     planned,
     remember: { ...memory, since, drained, kept: kept.map(keyOf), emptied },
@@ -216,11 +223,21 @@ const afterwards = (view: View): Decision<DrainCall> => {
   const { facts } = view;
   const dead = facts.targets.filter(({ state }) => !LEFT.includes(state) && !SERVING.includes(state));
   const [first] = dead;
-  if (first === undefined) return resolved(view);
+  if (first === undefined) return neverKnown(view) ?? resolved(view);
   return escalate(
     'still-registered',
     `The task is ${facts.task.lastStatus}, and ${dead.map(shown).join(', ')}.`,
     `Unless another task has the address: aws elbv2 deregister-targets --target-group-arn ${first.targetGroupArn} --targets Id=${first.id},Port=${first.port}`,
+  );
+};
+
+const neverKnown = ({ facts, memory }: View): Decision<DrainCall> | undefined => {
+  const never = facts.unknown.filter((group) => !memory.drained?.some((key) => key.startsWith(`${group} `)));
+  if (never.length === 0) return undefined;
+  return escalate(
+    'address-unknown',
+    `The task is ${facts.task.lastStatus}, and was not drained from ${never.map(groupName).join(', ')}: neither its events nor ECS told its address there.`,
+    'See whether the target group wants IPv6 addresses and the tasks have none.',
   );
 };
 
@@ -237,8 +254,10 @@ const alreadyDone = ({ facts }: View): Skip =>
 const dueAt = ({ facts, since, now }: View): number => {
   const delays = Object.values(facts.targetGroups).map(({ deregistrationDelay }) => deregistrationDelay);
   const longest = delays.reduce<number>((most, delay) => Math.max(most, (delay ?? Infinity) * SECOND), 0);
-  return Math.max(now + CHECK_AFTER, since + Math.min(longest, CHECK_AT));
+  return onBeat(Math.max(now + CHECK_AFTER, since + Math.min(longest, CHECK_AT)));
 };
+
+const onBeat = (at: number): number => Math.ceil(at / CHECK_EVERY) * CHECK_EVERY;
 
 /** One call a target group, one an instance; target groups first. */
 const callsFor = (entries: readonly Entry[]): DrainCall[] => {

@@ -47,10 +47,14 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
 
     const going = goingIn(warm, [...told.values()], note, asOf);
     readAhead(warm, reads, [...told.values()], going);
-    const definitions = reads.definitions(new Set([...told.values()].map((task) => task.taskDefinitionArn)));
+    const notices = [...told.values()].filter(isNotice);
+    const after = [...told.values()].filter((task) => !isNotice(task));
+    const definitions = reads.definitions(new Set(notices.map((task) => task.taskDefinitionArn)));
+    // A task that its event calls gone is gone, whatever ECS shows.
+    const ended = new Set(after.filter(isGone).map(({ arn }) => arn));
     const [shown, services] = await Promise.all([
-      reads.tasks(watches.map(({ resource }) => resource)),
-      reads.services([...told.values()]),
+      reads.tasks(watches.map(({ resource }) => resource).filter((arn) => !ended.has(arn))),
+      reads.services(notices, after),
     ]);
     const tasks = new Map(watches.map((watch) => [watch.resource, latest(told.get(watch.resource), shown, watch)]));
     const found = [...tasks.values()].filter((task) => task !== undefined);
@@ -79,7 +83,7 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
         });
     }
 
-    const arns = new Set(members.flatMap(({ places }) => places.map(({ targetGroupArn }) => targetGroupArn)));
+    const arns = groupsOf(members);
     const registered = members.filter(({ places, registries }) => places.length + registries.length > 0);
     for (const arn of healthWanted(members, going)) void reads.targetHealth(arn);
     const compared = Promise.all([...new Set(registered.map(({ task }) => serviceKeyOf(task)))].map(going.compare));
@@ -87,7 +91,7 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
       compared.then(() => readEach(healthWanted(members, going), reads.targetHealth)),
       readEach(new Set(members.flatMap(({ registries }) => registries)), reads.instances),
       reads.groups(arns),
-      reads.delays(arns),
+      reads.delays(groupsOf(members.filter(({ task, checked }) => isNotice(task) && !checked))),
       definitions,
     ]);
 
@@ -197,6 +201,12 @@ const memberOf = (
 };
 
 const isGone = ({ lastStatus }: EcsTask): boolean => GONE.includes(lastStatus);
+
+/** What comes after the notice finds its service as it was then, and all said that is only worth saying. */
+const isNotice = (task: EcsTask): boolean => !isGone(task) && task.lastStatus !== 'STOPPING';
+
+const groupsOf = (members: readonly Member[]): Set<string> =>
+  new Set(members.flatMap(({ places }) => places.map(({ targetGroupArn }) => targetGroupArn)));
 
 /** Who was told of a task first: this invocation, or another (or an earlier one). null: nobody was asked. */
 type Standing = 'first' | 'later' | null;

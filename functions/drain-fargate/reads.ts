@@ -10,27 +10,29 @@ import {
   tasksPerCall,
 } from '../../shared/aws/ecs.ts';
 import {
+  describesAtPace,
   describeTargetGroupAttributes,
   describeTargetGroups,
   describeTargetHealth,
   targetGroupsPerCall,
 } from '../../shared/aws/elbv2.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
 import { listInstances } from '../../shared/aws/servicediscovery.ts';
 import { clusterArnOf, type EcsTask, serviceNameOf, taskFromApi, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
-import { chunksOf, once, reading } from '../../shared/reads.ts';
+import { once, reading } from '../../shared/reads.ts';
 
 const SECOND = 1_000;
 /** What the decision rests on is asked for this long; a notice is worth two minutes. */
 const READ_FOR = 20 * SECOND;
 /** What is only worth saying is asked for once, and not for more groups and definitions than this in one batch. */
 const ADVISORY_AT_MOST = 20;
-/** The load balancers' Describe calls: 40 at once and 10 a second, of an account and Region, for two instances of the function. */
-const DESCRIBE_BUCKET = { burst: 20, perSecond: 5 };
 const GROUP_IS_GONE = ['TargetGroupNotFound', 'TargetGroupNotFoundException'];
 /** A deregistration delay may be changed; it is asked for again after this long. */
 const DELAY_LIVES = 10 * 60 * SECOND;
+/** The last event of an interruption comes this long after the first at the latest. */
+const SERVICE_LIVES = 3 * 60 * SECOND;
 
 /** What is known of a target group while the process lives: all of it unchangeable but the delay. */
 interface Group {
@@ -53,6 +55,8 @@ export interface Warm {
   readonly delays: Map<string, { readonly seconds: number; readonly at: number }>;
   readonly definitions: Map<string, TaskDefinition>;
   readonly sketches: Map<string, Sketch>;
+  /** Services as they were last described. */
+  readonly services: Map<string, { readonly service: Service; readonly at: number }>;
   /** Tasks that events told of lately and that are not gone yet, by ARN; with their id and addresses. */
   readonly interrupted: Map<
     string,
@@ -61,11 +65,12 @@ export interface Warm {
 }
 
 export const cold = (patience: Patience): Warm => ({
-  pace: paced(DESCRIBE_BUCKET, patience),
+  pace: paced(describesAtPace, patience),
   groups: new Map(),
   delays: new Map(),
   definitions: new Map(),
   sketches: new Map(),
+  services: new Map(),
   interrupted: new Map(),
 });
 
@@ -120,12 +125,32 @@ export const readsOf = (warm: Warm, patience: Patience) => {
     return new Map(arns.map((arn) => [arn, answers.get(keyOf(arn)) ?? { value: undefined }]));
   };
 
-  /** By `serviceKeyOf`. undefined: there is no such service. */
-  const services = (of: readonly EcsTask[]): Promise<ReadonlyMap<string, Reading<Service | undefined>>> =>
-    chunked(new Set(of.map(serviceKeyOf)), servicesPerCall, async (cluster, names) => {
-      const found = await describeServices(cluster, names);
-      return new Map(found.map((service) => [service.serviceName ?? '', service]));
-    });
+  /** By `serviceKeyOf`. undefined: there is no such service. For tasks `noticed` before, what was read then will do. */
+  const services = async (
+    of: readonly EcsTask[],
+    noticed: readonly EcsTask[] = [],
+  ): Promise<ReadonlyMap<string, Reading<Service | undefined>>> => {
+    for (const [key, { at }] of warm.services) if (clock() - at > SERVICE_LIVES) warm.services.delete(key);
+    const known = new Map<string, Reading<Service>>();
+    for (const key of noticed.map(serviceKeyOf)) {
+      const before = warm.services.get(key);
+      if (before !== undefined) known.set(key, { value: before.service });
+    }
+    const unknown = noticed.map(serviceKeyOf).filter((key) => !known.has(key));
+    const found = await chunked(
+      new Set([...of.map(serviceKeyOf), ...unknown]),
+      servicesPerCall,
+      async (cluster, names) => {
+        const found = await describeServices(cluster, names);
+        return new Map(found.map(({ events: _, ...service }) => [service.serviceName ?? '', service]));
+      },
+    );
+    for (const [key, answer] of found) {
+      if ('value' in answer && answer.value !== undefined)
+        warm.services.set(key, { service: answer.value, at: clock() });
+    }
+    return new Map([...known, ...found]);
+  };
 
   /** A group that does not exist has no targets. */
   const targetHealth = once((arn: string) =>
@@ -172,8 +197,9 @@ export const readsOf = (warm: Warm, patience: Patience) => {
 
   const definitions = async (arns: ReadonlySet<string>): Promise<void> => {
     const unknown = [...arns].filter((arn) => !warm.definitions.has(arn));
+    if (unknown.length > ADVISORY_AT_MOST) return;
     await Promise.all(
-      unknown.slice(0, ADVISORY_AT_MOST).map(async (arn) => {
+      unknown.map(async (arn) => {
         const found = await reading(() => describeTaskDefinition(arn));
         if ('value' in found) warm.definitions.set(arn, found.value);
       }),

@@ -1,5 +1,5 @@
 import { receive } from '../../shared/events/envelope.ts';
-import type { Parsed } from '../../shared/events/event.ts';
+import type { FollowUpEvent, Parsed } from '../../shared/events/event.ts';
 import { fieldsOf } from '../../shared/events/fields.ts';
 import { parse } from '../../shared/events/registry.ts';
 import {
@@ -167,10 +167,17 @@ function inWords(parsed: Parsed): string {
     case 'tick':
       return `schedule, ${event.scope}`;
     case 'follow-up':
-      return `check ${event.check} of ${event.incidentId} on ${nameOf(event.resource)}`;
+      return checksInWords(event.checks);
     default:
       return (event as { readonly kind: string }).kind;
   }
+}
+
+function checksInWords([first, ...others]: FollowUpEvent['checks']): string {
+  if (first === undefined) return 'no check';
+  const { check, incidentId, resource } = first;
+  const more = others.length === 0 ? '' : `, and ${others.length} more`;
+  return `check ${check} of ${incidentId} on ${nameOf(resource)}${more}`;
 }
 
 async function replayAll(

@@ -20,10 +20,15 @@ export const targetGroupsPerCall = 20;
 /** AWS documents no limit for DeregisterTargets; its own load balancer controller for Kubernetes sends this many. */
 export const targetsPerCall = 200;
 
+/** Describe calls share a bucket: 40 calls, then 10 a second, per account and Region. Two instances of a function may ask at once. */
+export const describesAtPace = { burst: 20, perSecond: 5 };
 /**
- * Describe calls share a bucket: 40 calls, then 10 a second, per account.
- * @iam elasticloadbalancing:DescribeTargetGroups
+ * Registrations and deregistrations share a bucket: 20 calls, then 4 a second, per account and Region; ECS has one of its own. Two
+ * instances of a function may begin at once.
  */
+export const registrationsAtPace = { burst: 10, perSecond: 4 };
+
+/** @iam elasticloadbalancing:DescribeTargetGroups */
 export const describeTargetGroups = async (arns: readonly string[]): Promise<TargetGroup[]> => {
   const answer = await elbv2().send(new DescribeTargetGroupsCommand({ TargetGroupArns: [...arns] }));
   return answer.TargetGroups ?? [];
@@ -46,7 +51,6 @@ export const describeTargetHealth = async (arn: string): Promise<TargetHealthDes
 
 /**
  * Without its Port a target stays where it is, and the call succeeds all the same. A target that is not registered is a success, too.
- * Register and deregister calls share a bucket: 20 calls, then 4 a second, per account.
  * @iam elasticloadbalancing:DeregisterTargets
  */
 export const deregisterTargets = async (input: DeregisterTargetsInput): Promise<void> => {

@@ -16,3 +16,7 @@ export const allPages = async <T>(read: (token: string | undefined) => Promise<P
   } while (token !== undefined);
   return found;
 };
+
+/** The list in pieces of at most `size`, in order: AWS takes so many at a time. */
+export const chunksOf = <T>(list: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { partitionOf } from '../arns.ts';
 import { type AlarmEvent, type AlarmMetric, BrokenMessage, type Parsed } from './event.ts';
 import { type Fields, object, read, text, textMap, time } from './fields.ts';
 
@@ -34,7 +35,7 @@ const alarmData = object({
     ),
     alarmRule: v.nullish(text),
   }),
-  alarmContributor: v.optional(v.unknown()),
+  alarmContributor: v.nullish(v.unknown(), null),
   muteDetail: v.nullish(object({ mutedByArn: text })),
 });
 
@@ -165,7 +166,7 @@ function fromAlarmData(
   { alarmName, state, configuration, alarmContributor, muteDetail }: v.InferOutput<typeof alarmData>,
   identity: Identity,
 ): Parsed {
-  if (alarmContributor !== undefined) return { kind: 'not-for-us', reason: 'alarm-contributor-state-change' };
+  if (alarmContributor !== null) return { kind: 'not-for-us', reason: 'alarm-contributor-state-change' };
   if (muteDetail) return { kind: 'not-for-us', reason: 'alarm-muted' };
   const rule = configuration.alarmRule;
   return {
@@ -215,6 +216,5 @@ function identify(field: string, alarmArn: string): Identity {
 }
 
 function arnOf(region: string, account: string, name: string): string {
-  const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
-  return `arn:${partition}:cloudwatch:${region}:${account}:alarm:${name}`;
+  return `arn:${partitionOf(region)}:cloudwatch:${region}:${account}:alarm:${name}`;
 }

@@ -6,7 +6,7 @@ const matching = (pattern: RegExp, what: string) => v.pipe(v.string(), v.regex(p
 /** In `resources` an id is not to be trusted: EC2's own Spot events carry a malformed ARN there. */
 export const instanceId = matching(/^i-[0-9a-f]{8,17}$/, 'an instance id');
 export const account = matching(/^\d{12}$/, 'an account id');
-export const region = matching(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a Region');
+export const region = matching(/^[a-z]+(-[a-z]+)+-\d+$/, 'a Region');
 
 /** What every EventBridge event says beside its detail. */
 export const envelope = { account, region, time };

@@ -12,8 +12,6 @@ export interface Message {
   readonly raw: string;
   /** When the delivering service took it, epoch ms. */
   readonly sentAt?: number;
-  /** X-Ray trace header of the sender. */
-  readonly traceHeader?: string;
   /** Deliveries so far, this one included. */
   readonly receiveCount?: number;
 }
@@ -41,7 +39,7 @@ export function receive(payload: unknown): Received {
 
 function fromSqs(record: unknown, index: number): Message {
   const { messageId, body, attributes } = fieldsOf(record);
-  const { SentTimestamp, AWSTraceHeader, ApproximateReceiveCount } = fieldsOf(attributes);
+  const { SentTimestamp, ApproximateReceiveCount } = fieldsOf(attributes);
   const sentAt = decimal(SentTimestamp);
   const receiveCount = decimal(ApproximateReceiveCount);
   return {
@@ -51,7 +49,6 @@ function fromSqs(record: unknown, index: number): Message {
     raw: typeof body === 'string' ? body : '',
     ...(sentAt !== undefined && { sentAt }),
     ...(receiveCount !== undefined && { receiveCount }),
-    ...(typeof AWSTraceHeader === 'string' && { traceHeader: AWSTraceHeader }),
   };
 }
 

@@ -48,16 +48,18 @@ export interface TickEvent {
   readonly scope: 'all' | 'incidents';
 }
 
-/** Our own delayed message: look at this resource again. */
+/** Our own delayed message: look at these resources again. What is due at the same time travels together. */
 export interface FollowUpEvent {
   readonly kind: 'follow-up';
   readonly fn: string;
-  readonly resource: string;
-  readonly incidentId: string;
-  /** Sequence number of the check; the incident expects exactly one. */
-  readonly check: number;
   /** Look no earlier than this (SQS delays at most 15 minutes; longer waits are re-delayed). */
   readonly notBefore: number;
+  readonly checks: readonly {
+    readonly resource: string;
+    readonly incidentId: string;
+    /** Sequence number of the check; the incident expects exactly one. */
+    readonly check: number;
+  }[];
 }
 
 /** An operator asks what would be done about a resource now. */

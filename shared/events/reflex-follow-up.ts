@@ -10,10 +10,11 @@ const whole = v.pipe(
 const followUp = object({
   detail: object({
     fn: text,
-    resource: v.pipe(v.string(), v.startsWith('arn:', 'an ARN')),
-    incidentId: text,
-    check: whole,
     notBefore: whole,
+    checks: v.pipe(
+      v.array(object({ resource: v.pipe(v.string(), v.startsWith('arn:', 'an ARN')), incidentId: text, check: whole })),
+      v.minLength(1, 'at least one check'),
+    ),
   }),
 });
 
@@ -23,6 +24,6 @@ export function parseFollowUp(body: Fields): Parsed {
 }
 
 /** The text to put into the inbox; parsed, it is the same event again. */
-export function followUpBody({ kind: _, ...detail }: FollowUpEvent): string {
+export function followUpBody(detail: Omit<FollowUpEvent, 'kind'>): string {
   return JSON.stringify({ source: 'reflex', 'detail-type': 'Follow-up', detail });
 }

@@ -34,6 +34,9 @@ export const seenMax = 500;
 /** How long a sent notification is remembered, ms. */
 export const notifiedMs = 2 * dayMs;
 
+/** Most notifications remembered: in a dry run each occurrence is told, and an alarm may flap for days. */
+export const notifiedMax = 500;
+
 /** Makes one memory of what is stored and of what would be. */
 export type Join = (theirs: JsonObject, ours: JsonObject) => JsonObject;
 
@@ -140,13 +143,18 @@ export function abandonIntent(
   return { state: remember(expecting, join === undefined || theirs === undefined ? ours : join(theirs, ours)) };
 }
 
-/** Looks again later: opens the incident where none is open, marks the occurrences, and expects the next check at `until`. */
+/**
+ * Looks again later: opens the incident where none is open, marks the occurrences, and expects the next check at `until`. A check that is
+ * to come by then anyway stands; of the one that looks now, none is.
+ */
 export function awaitCheck(state: ResourceState, deferral: Deferral, now: number): ResourceState {
-  const incident = state.incident ?? opened(deferral.incident, deferral.reason, now);
+  const { reason, until, checked } = deferral;
+  const incident = state.incident ?? opened(deferral.incident, reason, now);
+  const comes = !checked && incident.nextCheckAt > now && incident.nextCheckAt <= until;
   return {
     ...state,
     seen: markSeen(state.seen, deferral.occurrences, now),
-    incident: awaiting(incident, deferral.reason, deferral.until),
+    incident: comes ? { ...incident, lastReason: reason } : awaiting(incident, reason, until),
   };
 }
 
@@ -185,8 +193,7 @@ export function remember(state: ResourceState, memory: JsonObject): ResourceStat
 
 /** Notes that the notification `key` was sent now. */
 export function noteNotified(state: ResourceState, key: string, now: number): ResourceState {
-  const kept = Object.entries(state.notified).filter(([, at]) => now - at <= notifiedMs);
-  return { ...state, notified: Object.fromEntries([...kept, [key, now]]) };
+  return { ...state, notified: noted(state.notified, [key], now, { ms: notifiedMs, max: notifiedMax }) };
 }
 
 function judge(
@@ -230,9 +237,19 @@ export function wasSeen({ seen }: ResourceState, key: string, now: number): bool
 }
 
 function markSeen(seen: ResourceState['seen'], occurrences: readonly string[], now: number): ResourceState['seen'] {
-  const kept = Object.entries(seen).filter(([key, at]) => now - at <= seenMs && !occurrences.includes(key));
-  const newest = kept.sort(([, a], [, b]) => b - a).slice(0, Math.max(0, seenMax - occurrences.length));
-  return Object.fromEntries([...newest, ...occurrences.map((key) => [key, now] as const)]);
+  return noted(seen, occurrences, now, { ms: seenMs, max: seenMax });
+}
+
+/** The keys with the time now, and of the others the newest that are no older than `ms`; beside these keys at most `max` in all. */
+function noted(
+  times: Readonly<Record<string, number>>,
+  keys: readonly string[],
+  now: number,
+  { ms, max }: { readonly ms: number; readonly max: number },
+): Readonly<Record<string, number>> {
+  const kept = Object.entries(times).filter(([key, at]) => now - at <= ms && !keys.includes(key));
+  const newest = kept.sort(([, a], [, b]) => b - a).slice(0, Math.max(0, max - keys.length));
+  return Object.fromEntries([...newest, ...keys.map((key) => [key, now] as const)]);
 }
 
 /** The attempts with one more for each spend, or when the first exhausted budget has one to give. */

@@ -122,6 +122,8 @@ export interface Deferral {
   readonly incident: { readonly id: string; readonly cause: string };
   readonly reason: Reason;
   readonly until: number;
+  /** True where the check looks that the incident expects. */
+  readonly checked?: boolean;
 }
 
 /** Operating mode of one function, or of all (`*`), and who set it. */

@@ -201,7 +201,7 @@ describe('the settings of an inbox', () => {
   it('are those of the template', () => {
     expect(inboxOf('drain-fargate', readTemplate())).toMatchObject({
       batchSize: 1_000,
-      windowMs: 2_000,
+      windowMs: 3_000,
       concurrency: 2,
     });
   });

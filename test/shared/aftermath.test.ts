@@ -1,10 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import type { Defer, Escalate, Skip } from '../../shared/decision.ts';
+import type { Observed, Watch } from '../../shared/function.ts';
 import { hold, release } from '../../shared/ledger/state.ts';
 import type { Result } from '../../shared/remediation.ts';
 import { alarmEvent, at, followUp, sqsBatch, streamArn, tick } from '../support/event-builders.ts';
-import { type Instance, instance, mend, thing, workshop } from '../support/fake-function.ts';
-import { inboxBodies, invoke, nextDueAt, pump, put, storedRecords, storedState } from '../support/fake-runtime.ts';
+import {
+  enabled,
+  type Instance,
+  instance,
+  mend,
+  type ThingFacts,
+  type ThingSituation,
+  thing,
+  workshop,
+} from '../support/fake-function.ts';
+import {
+  inboxBodies,
+  inboxSettings,
+  invoke,
+  nextDueAt,
+  pump,
+  put,
+  storedRecords,
+  storedState,
+} from '../support/fake-runtime.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -67,9 +86,58 @@ describe('an incident', () => {
     await onAlarm(asked);
     await onAlarm(usual);
 
-    expect(inboxBodies(asked.world)).toMatchObject([{ detail: { check: 1, incidentId, notBefore: at + 5 * minute } }]);
+    expect(inboxBodies(asked.world)).toMatchObject([
+      { detail: { notBefore: at + 5 * minute, checks: [{ check: 1, incidentId }] } },
+    ]);
     expect(inboxBodies(usual.world)).toMatchObject([{ detail: { notBefore: at + 2 * minute } }]);
     expect(asked.world.told).toMatchObject([{ nextCheckAt: at + 5 * minute }]);
+  });
+
+  it('is looked at when the act asks for, however long its calls take', async () => {
+    const prompt = instance({
+      decide: (situation) => ({ ...mend(situation), followUpAt: at + 2 * minute }),
+      act: ({ act }) => {
+        prompt.world.now += 90_000;
+        return { actions: act.calls };
+      },
+    });
+    const late = instance({
+      decide: (situation) => ({ ...mend(situation), followUpAt: at + 2 * minute }),
+      act: ({ act }) => {
+        late.world.now += 3 * minute;
+        return { actions: act.calls };
+      },
+    });
+
+    await onAlarm(prompt);
+    await onAlarm(late);
+
+    expect(inboxBodies(prompt.world)).toMatchObject([{ detail: { notBefore: at + 2 * minute } }]);
+    expect(inboxBodies(late.world)).toMatchObject([{ detail: { notBefore: at + 3 * minute } }]);
+  });
+
+  it('that waits keeps the check that comes sooner anyway, and what is new is remembered', async () => {
+    const wait = (ms: number) => (situation: ThingSituation) =>
+      ({
+        kind: 'defer',
+        reason: 'measuring',
+        until: at + ms,
+        why: 'Not yet.',
+        remember: { seen: situation.told.length, ms },
+      }) as const;
+    const waits = [wait(2 * minute), wait(3 * minute), wait(minute)];
+    const one = instance({ decide: (situation) => waits.shift()?.(situation) ?? mend(situation) });
+    const news = (after: number) => one.handler(sqsBatch(alarmEvent({ at: at + after })));
+
+    await news(0);
+    await news(1);
+    expect(incidentOf(one)).toMatchObject({ check: 1, nextCheckAt: at + 2 * minute });
+    expect(storedState(one.world, orders)?.remembered).toMatchObject({ ms: 3 * minute });
+    expect(one.world.inbox).toHaveLength(1);
+
+    await news(2);
+    expect(incidentOf(one)).toMatchObject({ check: 2, nextCheckAt: at + minute });
+    expect(reasonsOf(await settle(one))).toEqual(['scale-up', 'resolved']);
   });
 
   it('is closed by a recovery, and told', async () => {
@@ -235,6 +303,75 @@ describe('a follow-up', () => {
     expect(reasonsOf([result])).toEqual(['superseded']);
     expect(one.world.table.rows()).toEqual(before);
     expect(one.world.told).toHaveLength(1);
+  });
+
+  it('that is superseded reads nothing of AWS; one that is expected reads it after the ledger', async () => {
+    const one = instance({ shop: workshop({ [orders]: thing(2) }) });
+    await onAlarm(one);
+    const [due] = inboxBodies(one.world);
+    one.world.now += minute;
+    const callsOf = async (body: unknown) => {
+      one.runtime.calls.length = 0;
+      await one.handler(sqsBatch(body));
+      return one.runtime.calls;
+    };
+
+    const expected = await callsOf(due);
+    const read = expected.indexOf('observe');
+    expect(expected.indexOf('table.getMany')).toBeGreaterThanOrEqual(0);
+    expect(read).toBeGreaterThan(expected.indexOf('table.getMany'));
+
+    expect(await callsOf(due)).not.toContain('observe');
+  });
+
+  it('of a storm come together, and each looks at its own', async () => {
+    const [a, b] = [streamArn('a'), streamArn('b')];
+    const one = instance({ shop: workshop({ [a]: thing(1), [b]: thing(2) }) });
+    await one.handler(sqsBatch(alarmEvent({ stream: 'a', name: 'a' }), alarmEvent({ stream: 'b', name: 'b' })));
+
+    expect(inboxBodies(one.world)).toMatchObject([{ detail: { checks: [{ resource: a }, { resource: b }] } }]);
+    expect(reasonsOf([await next(one)])).toEqual(['resolved', 'scale-up']);
+  });
+
+  it('that fails comes again with the others of its message, and only it looks again', async () => {
+    const [a, b] = [streamArn('a'), streamArn('b')];
+    const failing = new Set<string>();
+    const one = instance({
+      shop: workshop({ [a]: thing(1), [b]: thing(1) }),
+      observe: async (watches) => {
+        const seen = await healthy(watches);
+        for (const resource of failing) if (seen.has(resource)) seen.set(resource, { error: new Error('throttled') });
+        failing.clear();
+        return seen;
+      },
+    });
+    const healthy = async (watches: readonly Watch[]): Promise<Map<string, Observed<ThingFacts>>> =>
+      new Map(
+        watches.map(({ resource }) => [
+          resource,
+          {
+            facts: {
+              asOf: one.world.now,
+              arn: resource,
+              tags: enabled,
+              trouble: one.shop.things.get(resource)?.trouble ?? 0,
+              told: [],
+            },
+          },
+        ]),
+      );
+    await one.handler(sqsBatch(alarmEvent({ stream: 'a', name: 'a' }), alarmEvent({ stream: 'b', name: 'b' })));
+    const [both] = inboxBodies(one.world);
+    one.world.now += minute;
+    failing.add(b);
+
+    const first = await one.handler(sqsBatch(both));
+    const second = await one.handler(sqsBatch(both));
+
+    expect(reasonsOf([first])).toEqual(['resolved', 'observe-failed']);
+    expect(first.batchItemFailures).toHaveLength(1);
+    expect(reasonsOf([second])).toEqual(['superseded', 'resolved']);
+    expect(second.batchItemFailures).toEqual([]);
   });
 
   it('that is due counts, whatever superseded one comes with it', async () => {
@@ -612,6 +749,19 @@ describe('people are told', () => {
 
     expect(reasonsTold(crashing)).toEqual(['hot-key']);
     expect(crashing.world.inbox).toEqual([]);
+  });
+
+  it('of a guard that cannot be read twice rather than never, where an invocation ends in between', async () => {
+    const calendar = () => Promise.reject(new Error('no calendar'));
+    const crashing = instance({ calendar, trouble: (port) => (port === 'notify' ? 'crash' : 'none') });
+    put(crashing.world, alarmEvent());
+    await pump(crashing.world, (payload) => invoke(crashing.runtime, crashing.handler, payload));
+
+    const next = instance({ calendar, world: crashing.world, shop: crashing.shop });
+    crashing.world.now += inboxSettings.hiddenMs;
+    await pump(crashing.world, next.handler);
+
+    expect(reasonsTold(next)).toEqual(['guard-error']);
   });
 
   it('of a finding once a day, also where it ended an incident', async () => {

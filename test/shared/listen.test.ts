@@ -158,12 +158,44 @@ describe('a follow-up', () => {
 });
 
 describe('sending follow-ups', () => {
-  const event = { kind: 'follow-up', ...check, notBefore: at + 1 } as const;
+  const one = { resource: orders, incidentId: 'rfx-1', check: 3, notBefore: at + 1 };
+  const later = { ...one, notBefore: at + minute };
+
+  it('puts what is due together into one message, fifty checks in each', async () => {
+    const { runtime, world } = prepare();
+    const clicks = { ...one, resource: streamArn('clicks') };
+
+    await sendFollowUps(runtime, 'fake', [one, later, clicks]);
+    await sendFollowUps(
+      runtime,
+      'fake',
+      Array.from({ length: 101 }, () => one),
+    );
+
+    const sent = inboxBodies(world) as ReturnType<typeof followUp>[];
+    expect(sent.map(({ detail }) => detail.checks.length)).toEqual([2, 1, 50, 50, 1]);
+    expect(sent[0]?.detail).toMatchObject({
+      notBefore: at + 1,
+      checks: [{ resource: orders }, { resource: clicks.resource }],
+    });
+  });
+
+  it('brings each check of a message to its resource', async () => {
+    const { runtime, hearing, world } = prepare();
+    await sendFollowUps(runtime, 'fake', [one, { ...one, resource: streamArn('clicks'), check: 8 }]);
+
+    const { heeded } = await hearing(...inboxBodies(world));
+
+    expect(heeded.map(({ signal, check }) => [signal.resource, check])).toEqual([
+      [orders, { id: 'rfx-1', check: 3 }],
+      [streamArn('clicks'), { id: 'rfx-1', check: 8 }],
+    ]);
+  });
 
   it('delays by whole seconds, never too short and never negative', async () => {
     const { runtime, world } = prepare();
 
-    await sendFollowUps(runtime, [event, { ...event, notBefore: at - hour }]);
+    await sendFollowUps(runtime, 'fake', [one, { ...one, notBefore: at - hour }]);
 
     expect(world.inbox.map(({ dueAt }) => dueAt - at)).toEqual([1_000, 0]);
   });
@@ -172,13 +204,15 @@ describe('sending follow-ups', () => {
     const { runtime } = prepare();
     const refusing = { ...runtime, enqueue: async () => [{ index: 1, message: 'InternalError' }] };
 
-    await expect(sendFollowUps(refusing, [event, event])).rejects.toThrow('follow-ups not sent: 1 (InternalError)');
+    await expect(sendFollowUps(refusing, 'fake', [one, later])).rejects.toThrow(
+      'follow-ups not sent: 1 (InternalError)',
+    );
   });
 
   it('of none asks nobody', async () => {
     const { runtime } = prepare();
 
-    await sendFollowUps(runtime, []);
+    await sendFollowUps(runtime, 'fake', []);
 
     expect(runtime.calls).toEqual([]);
   });

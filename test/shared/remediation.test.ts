@@ -193,6 +193,16 @@ describe('one invocation', () => {
     expect(count('table.mark')).toBe(1);
   });
 
+  it('keeps no count of acts that no number stops', async () => {
+    const { handler, runtime } = instance({ stormLimit: Number.POSITIVE_INFINITY });
+
+    const result = await handler(sqsBatch(alarmEvent()));
+
+    expect(reasonsOf(result)).toEqual(['scale-up']);
+    expect(runtime.calls).toContain('act');
+    expect(runtime.calls).not.toContain('table.mark');
+  });
+
   it('reads facts, ledger and calendar together and makes one write before it acts', async () => {
     const { handler, runtime } = instance({ calendar: async () => ({ open: true, until: null }) });
 
@@ -748,6 +758,28 @@ describe('many resources in trouble at once', () => {
     expect(one.shop.acts.length).toBeGreaterThan(10);
   });
 
+  it('never lose an incident to the turns of the schedule: what is too much for one stays open for a later one', async () => {
+    const shop = workshop(Object.fromEntries(names.map((name) => [streamArn(name), thing(2)])));
+    const one = instance({ shop, stormLimit: 5 });
+    for (const stream of names) {
+      await one.handler(alarmEvent({ stream, name: stream, at: one.world.now }));
+      one.world.now += 11 * minute;
+    }
+    one.world.told.length = 0;
+    const inTrouble = () => names.map((name) => streamArn(name)).filter((arn) => shop.things.get(arn)?.trouble !== 0);
+
+    const left: number[] = [];
+    for (let sweep = 0; sweep < 3; sweep++) {
+      await one.handler(tick('incidents'));
+      for (const arn of inTrouble()) expect(storedState(one.world, arn)?.incident).toBeDefined();
+      left.push(inTrouble().length);
+      one.world.now += 10 * minute;
+    }
+
+    expect(left).toEqual([6, 1, 0]);
+    expect(new Set(one.world.told.map(({ record }) => record.reason))).toEqual(new Set(['scale-up', 'resolved']));
+  });
+
   it('are counted over the batches of ten minutes', async () => {
     const one = instance({ shop: storm() });
     await one.handler(alarms(0, 10));
@@ -859,7 +891,7 @@ describe('an act', () => {
 
     expect((await onAlarm(one)).outcomes).toMatchObject([{ decision: 'defer', incidentId: expect.any(String) }]);
     expect(storedState(one.world, orders)?.incident).toMatchObject({ steps: 1, nextCheckAt: at + 5 * minute });
-    expect(inboxBodies(one.world)).toMatchObject([{ detail: { check: 1, notBefore: at + 5 * minute } }]);
+    expect(inboxBodies(one.world)).toMatchObject([{ detail: { notBefore: at + 5 * minute, checks: [{ check: 1 }] } }]);
   });
 
   it.each(['refused', 'lost'] as const)(

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FollowUpEvent } from '../../shared/events/event.ts';
+import type { FollowUp } from '../../shared/listen.ts';
 
 export const account = '111122223333';
 export const region = 'eu-west-1';
@@ -270,16 +271,11 @@ export function tagChange(resource: string, changed: readonly string[], tags: Re
   };
 }
 
-/** Reflex's own delayed message. */
-export function followUp(options: Partial<Omit<FollowUpEvent, 'kind'>> = {}) {
-  const detail = {
-    fn: 'reshard-kinesis',
-    resource: streamArn(),
-    incidentId: '01JNHZ3V5N6E5S4T8Q2W7XKCMA',
-    check: 1,
-    notBefore: at + 60_000,
-  };
-  return { source: 'reflex', 'detail-type': 'Follow-up', detail: { ...detail, ...options } };
+/** Reflex's own delayed message, with one check. */
+export function followUp(options: Partial<FollowUp & Pick<FollowUpEvent, 'fn'>> = {}) {
+  const { fn = 'reshard-kinesis', notBefore = at + 60_000, ...check } = options;
+  const checks = [{ resource: streamArn(), incidentId: '01JNHZ3V5N6E5S4T8Q2W7XKCMA', check: 1, ...check }];
+  return { source: 'reflex', 'detail-type': 'Follow-up', detail: { fn, notBefore, checks } };
 }
 
 /** Instance ids are `i-` and 17 hexadecimal digits. */

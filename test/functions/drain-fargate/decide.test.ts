@@ -9,6 +9,8 @@ import { policy, registration, situation, target } from '../../support/task-fact
 const SECOND = 1_000;
 const web = targetGroupArn('web');
 const grpc = targetGroupArn('grpc');
+/** The next multiple of five seconds. */
+const beat = (ms: number) => Math.ceil(ms / (5 * SECOND)) * 5 * SECOND;
 
 describe('a running task that Fargate takes back', () => {
   it.each(['RUNNING', 'DEACTIVATING', 'STOPPING'])('%s: its target is deregistered with its port', (lastStatus) => {
@@ -22,7 +24,7 @@ describe('a running task that Fargate takes back', () => {
         { call: 'DeregisterTargets', params: { TargetGroupArn: web, Targets: [{ Id: '10.0.2.164', Port: 8080 }] } },
       ],
       coolDownMs: 0,
-      followUpMs: 30 * SECOND - 900,
+      followUpAt: beat(at + 30 * SECOND),
       planned: false,
       remember: { since: at, drained: [`${web} 10.0.2.164:8080`], kept: [], emptied: [] },
     });
@@ -84,7 +86,16 @@ describe('a running task that Fargate takes back', () => {
   ])('is looked at again when the longest delay is over, at T0 + 90 s at the latest (%#)', (groups, seconds) => {
     const facts = situation(Object.keys(groups).length > 0 ? { targetGroups: groups } : {});
 
-    expect(decide(facts, policy, at)).toMatchObject({ followUpMs: seconds * SECOND });
+    expect(decide(facts, policy, at)).toMatchObject({ followUpAt: beat(at + seconds * SECOND) });
+  });
+
+  it('is looked at together with the others of its storm', () => {
+    const times = [0, 400, 1_100].map((ms) => {
+      const decision = decide(situation({ since: beat(at) + 1 + ms }), policy, beat(at) + 2_000);
+      return decision.kind === 'act' ? decision.followUpAt : undefined;
+    });
+
+    expect(times).toEqual([beat(at) + 35 * SECOND, beat(at) + 35 * SECOND, beat(at) + 35 * SECOND]);
   });
 });
 
@@ -128,7 +139,7 @@ describe('a task whose address may be another by now', () => {
     expect(first).toMatchObject({
       kind: 'defer',
       reason: 'task-gone',
-      until: at + 30 * SECOND,
+      until: beat(at + 90 * SECOND),
       remember: { ...memory, gone: 9 },
     });
     expect(second).toMatchObject({ kind: 'skip', reason: 'duplicate' });
@@ -175,7 +186,10 @@ describe('a task that does not serve', () => {
   });
 
   it('without an address there is deregistered where it is known, and looked at again in 5 s', () => {
-    expect(decide(situation({ unknown: [grpc] }), policy, at)).toMatchObject({ kind: 'act', followUpMs: 5 * SECOND });
+    expect(decide(situation({ unknown: [grpc] }), policy, at)).toMatchObject({
+      kind: 'act',
+      followUpAt: at + 5 * SECOND,
+    });
   });
 });
 
@@ -278,7 +292,7 @@ describe('the last target', () => {
       kind: 'act',
       why: expect.stringContaining('; 10.0.2.164:8080 in web stays, because nothing else serves there.'),
       calls: [{ params: { TargetGroupArn: grpc } }, { call: 'DeregisterInstance' }],
-      followUpMs: 15 * SECOND,
+      followUpAt: at + 15 * SECOND,
       remember: { kept: [keyOf(last)] },
     });
   });
@@ -287,7 +301,7 @@ describe('the last target', () => {
     const targetGroups = { [web]: { protocol: 'HTTP', deregistrationDelay: 10 } };
     const facts = situation({ targets: [last, target({ port: 81 })], targetGroups });
 
-    expect(decide(facts, policy, at + SECOND)).toMatchObject({ kind: 'act', followUpMs: 9 * SECOND });
+    expect(decide(facts, policy, at + SECOND)).toMatchObject({ kind: 'act', followUpAt: beat(at + 10 * SECOND) });
   });
 
   it('goes at its own STOPPING, as planned', () => {
@@ -351,7 +365,11 @@ describe('the check afterwards', () => {
   it('deregisters again what is still registered; that is a failed verification', () => {
     const decision = decide(situation({ ...check, targets: [target({ state: 'healthy' })] }), policy, at + 30 * SECOND);
 
-    expect(decision).toMatchObject({ kind: 'act', planned: false, followUpMs: 5 * SECOND });
+    expect(decision).toMatchObject({
+      kind: 'act',
+      planned: false,
+      followUpAt: beat(at + 35 * SECOND),
+    });
   });
 
   it('tries three times, then tells a person instead of holding a task that dies anyway', () => {
@@ -552,7 +570,7 @@ describe('over all facts', () => {
       fc.property(facts, (one) => {
         const decision = decide(one, policy, at);
         if (decision.kind === 'defer') expect(decision.until).toBeGreaterThan(at);
-        if (decision.kind === 'act') expect(decision.followUpMs).toBeGreaterThanOrEqual(5_000);
+        if (decision.kind === 'act') expect(decision.followUpAt).toBeGreaterThanOrEqual(at + 5_000);
         expect(decision.why).not.toMatch(/undefined|null|NaN|Infinity/);
       }),
       { numRuns: 2_000 },

@@ -74,6 +74,28 @@ it('no more for a batch: 120 tasks cost two DescribeTasks, one DescribeServices,
   ]);
 });
 
+it('what follows its notice costs an interruption no further look at its service, and its end no look at all', async () => {
+  const { aws, tasks, roundTripsTo } = prepared(10);
+  await roundTripsTo('DeregisterTargets', tasks[0]?.event());
+  const callsOf = async (lastStatus: string, version: number): Promise<string[]> => {
+    aws.calls.length = 0;
+    await roundTripsTo('DeregisterTargets', tasks[0]?.event({ lastStatus, version }));
+    return aws.calls.map(({ operation }) => operation);
+  };
+
+  expect(await callsOf('STOPPING', 7)).toEqual(['DescribeTasks']);
+  expect(await callsOf('DEPROVISIONING', 8)).toEqual([]);
+  expect(await callsOf('STOPPED', 9)).toEqual([]);
+});
+
+it('an end of which no notice was seen here still asks whether its service has opted in', async () => {
+  const { aws, tasks, roundTripsTo } = prepared(10);
+
+  await roundTripsTo('DeregisterTargets', tasks[0]?.event({ lastStatus: 'STOPPED', version: 9 }));
+
+  expect(aws.calls.map(({ operation }) => operation)).toEqual(['DescribeServices']);
+});
+
 it('the ledger is read beside AWS, never before it', async () => {
   const { aws, tasks, roundTripsTo } = prepared(10);
 

@@ -6,15 +6,21 @@ import { spotService } from '../../support/fargate-world.ts';
 import { type Arrival, deliver, time, virtualFargate } from '../../support/virtual-fargate.ts';
 
 /** The inbox as the template sets it. */
-const INBOX = { batchSize: 1_000, windowMs: 2_000 };
+const INBOX = { batchSize: 1_000, windowMs: 3_000 };
 
 beforeEach(() => {
   vi.useFakeTimers({ now: at });
   return () => vi.useRealTimers();
 });
 
+/** After its notice, ms, and what ECS then tells of a task. */
+const NOTICE: readonly (readonly [number, string])[] = [
+  [0, 'RUNNING'],
+  [40, 'DEACTIVATING'],
+];
+
 /** Interruptions of services with ten tasks each, five of them hit, interleaved as capacity goes; each tells twice. */
-const storm = ({ services = 60, each = 5, running = 10, spreadMs = 1_000 } = {}) => {
+const storm = ({ services = 60, each = 5, running = 10, spreadMs = 1_000, life = NOTICE } = {}) => {
   const aws = virtualFargate();
   const fleet = Array.from({ length: services }, (_, i) =>
     spotService(aws, { name: `service-${i}`, tasks: running, from: 1 + i * running }),
@@ -22,10 +28,10 @@ const storm = ({ services = 60, each = 5, running = 10, spreadMs = 1_000 } = {})
   const hit = shuffled(fleet.flatMap(({ tasks }) => tasks.slice(0, each)));
   const arrivals: Arrival[] = hit.flatMap((task, i) => {
     const after = Math.floor((i / hit.length) * spreadMs);
-    return [
-      { after, body: task.event({ lastStatus: 'RUNNING', version: 6, stoppingAt: at }) },
-      { after: after + 40, body: task.event({ version: 7, stoppingAt: at }) },
-    ];
+    return life.map(([later, lastStatus], i) => ({
+      after: after + later,
+      body: task.event({ lastStatus, version: 6 + i, stoppingAt: at }),
+    }));
   });
   return { aws, fleet, arrivals };
 };
@@ -47,7 +53,12 @@ const instances = (count: number) => {
   const handlers = made.map(({ handle }) => async (payload: unknown) => {
     results.push(await handle(payload));
   });
-  return { handlers, world, outcomes: () => results.flatMap(({ outcomes }) => outcomes) };
+  /** Has the first of them do the checks that are due. */
+  const checked = async () => {
+    const result = await made[0]?.pump();
+    if (result !== undefined) results.push(result);
+  };
+  return { handlers, world, checked, outcomes: () => results.flatMap(({ outcomes }) => outcomes) };
 };
 
 const failures = (outcomes: Result['outcomes']) =>
@@ -92,6 +103,38 @@ describe('300 interruptions over 60 services, interleaved', () => {
     expect(Math.max(...drainedAt(aws))).toBeLessThan(30_000);
     expect(failures(outcomes())).toEqual([]);
   });
+});
+
+it('costs less than a call a task over its whole life: five events of each, and the check of what was done', async () => {
+  const life = [
+    [0, 'RUNNING'],
+    [100, 'DEACTIVATING'],
+    [23_000, 'STOPPING'],
+    [45_000, 'DEPROVISIONING'],
+    [58_500, 'STOPPED'],
+  ] as const;
+  const { aws, fleet, arrivals } = storm({ life });
+  const { handlers, world, outcomes, checked } = instances(1);
+
+  await deliver(arrivals, handlers, INBOX);
+  await vi.advanceTimersByTimeAsync(at + 120_000 - Date.now());
+  const checks = checked();
+  await vi.advanceTimersByTimeAsync(60_000);
+  await checks;
+
+  const calls = Object.fromEntries(
+    [...Map.groupBy(aws.calls, ({ operation }) => operation)].map(([name, all]) => [name, all.length]),
+  );
+  expect(calls).toEqual({
+    DescribeTasks: 3 + 3 + 3,
+    DescribeServices: 6 + 6,
+    DescribeTargetGroups: 3,
+    DeregisterTargets: 60,
+    DescribeTargetHealth: 60,
+  });
+  expect(outcomes().filter(({ reason }) => reason === 'resolved')).toHaveLength(300);
+  expect(fleet.every(({ group }) => aws.elbv2.targetsIn(group.arn, 'healthy').length === 5)).toBe(true);
+  expect(world.inbox).toEqual([]);
 });
 
 it('others that empty the bucket delay the drain, and surface nowhere', async () => {

@@ -186,7 +186,7 @@ describe('one interruption in five events', () => {
       seen.push(...reasons(await batch(event)));
       aws.clock.advance(5 * SECOND);
     }
-    aws.clock.advance(10 * SECOND);
+    aws.clock.advance(15 * SECOND);
     const checks: string[] = [];
     for (let result = await pump(); result !== undefined; result = await pump()) checks.push(...reasons(result));
 
@@ -364,7 +364,7 @@ describe('target groups', () => {
     const { batch, pump, world } = drainer(time);
     await batch(tasks[0]?.event());
     aws.elbv2.groups.delete(group.arn);
-    aws.clock.advance(30 * SECOND);
+    aws.clock.advance(35 * SECOND);
 
     const check = await pump();
 
@@ -805,7 +805,7 @@ it('a target that somebody registers again is told of after three tries, and not
   seen.push(...reasons(await batch(tasks[0]?.event())));
   for (let i = 0; i < 3; i++) {
     Object.assign(group.targets[0] ?? {}, { state: 'healthy', drainingSince: Number.POSITIVE_INFINITY });
-    aws.clock.advance(29 * SECOND);
+    aws.clock.advance(34 * SECOND);
     for (let result = await pump(); result !== undefined; result = await pump()) seen.push(...reasons(result));
     aws.clock.advance(SECOND);
     for (let result = await pump(); result !== undefined; result = await pump()) seen.push(...reasons(result));
@@ -837,13 +837,57 @@ describe('what cannot be found', () => {
     expect(result.batchItemFailures).toHaveLength(1);
   });
 
+  it('what was never known to be drained is told, and not called resolved', async () => {
+    const { tasks } = spotService(aws, { group: { ipAddressType: 'ipv6' } });
+    const { batch, pump } = drainer(time);
+    await batch(tasks[0]?.event());
+
+    const seen: string[] = [];
+    for (let i = 0; i < 40; i++) {
+      aws.clock.advance(5 * SECOND);
+      const check = await pump();
+      if (check !== undefined) seen.push(...reasons(check));
+    }
+
+    expect(seen.at(-1)).toBe('escalate address-unknown');
+    expect(seen).not.toContain('skip resolved');
+  });
+
+  it('a notice that claims to come from the future is of now, and its check comes in time', async () => {
+    const { tasks } = spotService(aws);
+    const { batch, world } = drainer(time);
+
+    const { outcomes } = await batch(tasks[0]?.event({ stoppingAt: aws.clock() + 10 * 365 * 86_400 * SECOND }));
+
+    expect(outcomes[0]?.why).toMatch(/Spot interruption 0\.\d s ago/);
+    expect(world.inbox.map(({ dueAt }) => dueAt - aws.clock() <= 100 * SECOND)).toEqual([true]);
+  });
+
+  it('a check that comes with a later event of the task still looks', async () => {
+    const { tasks } = spotService(aws);
+    const { batch, pump, world } = drainer(time);
+    await batch(tasks[0]?.event());
+    aws.clock.advance(35 * SECOND);
+    const [check] = world.inbox.splice(0);
+
+    const together = await batch(
+      tasks[0]?.event({ lastStatus: 'STOPPING', version: 7 }),
+      JSON.parse(check?.body ?? ''),
+    );
+    aws.clock.advance(5 * SECOND);
+    const again = await pump();
+
+    expect(reasons(together)).toEqual(['skip duplicate']);
+    expect(again && reasons(again)).toEqual(['skip resolved']);
+  });
+
   it('a task that ECS shows no more at its check closes the incident', async () => {
     const { tasks } = spotService(aws);
     const { batch, pump, world } = drainer(time);
 
     await batch(tasks[0]?.event());
     aws.ecs.removeTask(tasks[0]?.arn ?? '');
-    aws.clock.advance(30 * SECOND);
+    aws.clock.advance(35 * SECOND);
     const check = await pump();
 
     expect(check && reasons(check)).toEqual(['skip task-gone']);

@@ -54,8 +54,16 @@ describe('a dead letter', () => {
   it.each([
     [tick, 'schedule, all'],
     [
-      followUpBody({ kind: 'follow-up', fn, resource: streamArn(), incidentId: 'rfx-1', check: 2, notBefore: at }),
+      followUpBody({ fn, notBefore: at, checks: [{ resource: streamArn(), incidentId: 'rfx-1', check: 2 }] }),
       'check 2 of rfx-1 on stream/orders',
+    ],
+    [
+      followUpBody({
+        fn,
+        notBefore: at,
+        checks: [1, 2, 3].map((check) => ({ resource: streamArn(), incidentId: 'rfx-1', check })),
+      }),
+      'check 1 of rfx-1 on stream/orders, and 2 more',
     ],
     ['{"source":"aws.s3","detail-type":"Object Created"}', 'for no function: unknown-source'],
   ])('is told in words (%#)', (body, words) => {

@@ -170,10 +170,20 @@ describe('through EventBridge and the Lambda action', () => {
     });
   });
 
+  it('concerns us as a whole where a contributor, like other fields, is null', () => {
+    const { detail, ...event } = alarmEvent();
+
+    expect(parseOne({ ...event, detail: { ...detail, alarmContributor: null, muteDetail: null } })).toMatchObject({
+      kind: 'event',
+      event: { kind: 'alarm', state: 'ALARM' },
+    });
+  });
+
   it.each([
     ['eu-west-1', 'aws'],
     ['cn-north-1', 'aws-cn'],
     ['us-gov-west-1', 'aws-us-gov'],
+    ['eusc-de-east-1', 'aws-eusc'],
   ])('makes the ARN in %s where the event has none', (where, partition) => {
     expect(alarmIn({ ...alarmEvent(), region: where, resources: [] })).toMatchObject({
       alarmArn: `arn:${partition}:cloudwatch:${where}:${account}:alarm:orders-throughput-high`,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { instanceArn } from '../../../shared/arns.ts';
 import { receive } from '../../../shared/events/envelope.ts';
 import { parse } from '../../../shared/events/registry.ts';
 import {
@@ -138,6 +139,24 @@ describe('a lifecycle hook', () => {
     const test = { Event: 'autoscaling:TEST_NOTIFICATION', AccountId: account, AutoScalingGroupName: 'orders-workers' };
 
     expect(parsed(sqsBatch(test))).toEqual({ kind: 'not-for-us', reason: 'test-notification' });
+  });
+});
+
+describe('an event of any Region', () => {
+  it.each([
+    ['us-gov-west-1', 'aws-us-gov'],
+    ['cn-northwest-1', 'aws-cn'],
+    ['ap-southeast-7', 'aws'],
+    ['eusc-de-east-1', 'aws-eusc'],
+  ])('is understood: %s, whose ARNs are of %s', (name, partition) => {
+    const event = { ...spotInterruption(id), region: name };
+
+    expect(parsed(event)).toMatchObject({ kind: 'event', event: { region: name } });
+    expect(instanceArn({ account, region: name }, id)).toBe(`arn:${partition}:ec2:${name}:${account}:instance/${id}`);
+  });
+
+  it.each(['', 'eu-west', 'EU (Ireland)', 'eu-west-1a'])('is broken where "%s" is none', (name) => {
+    expect(parsed({ ...spotInterruption(id), region: name })).toMatchObject({ kind: 'broken' });
   });
 });
 

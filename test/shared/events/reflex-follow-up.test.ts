@@ -11,18 +11,17 @@ function parseOne(payload: unknown) {
 
 it('comes back from the inbox as it was sent', () => {
   const text = fc.string({ unit: 'binary', minLength: 1 });
-  const event = fc.record({
-    kind: fc.constant('follow-up' as const),
-    fn: text,
+  const check = fc.record({
     resource: text.map((name) => `arn:${name}`),
     incidentId: text,
     check: fc.maxSafeNat(),
-    notBefore: fc.maxSafeNat(),
   });
+  const detail = fc.record({ fn: text, notBefore: fc.maxSafeNat(), checks: fc.array(check, { minLength: 1 }) });
 
   fc.assert(
-    fc.property(event, (event) => {
-      expect(parseOne(sqsBatch(followUpBody(event)))).toEqual({ kind: 'event', event });
+    fc.property(detail, (detail) => {
+      const event = { kind: 'follow-up', ...detail };
+      expect(parseOne(sqsBatch(followUpBody(detail)))).toEqual({ kind: 'event', event });
     }),
     { numRuns: 500 },
   );
@@ -30,12 +29,9 @@ it('comes back from the inbox as it was sent', () => {
 
 it.each([
   ['fn', ''],
-  ['resource', 'orders'],
-  ['incidentId', undefined],
-  ['check', 1.5],
-  ['check', -1],
-  ['check', '1'],
   ['notBefore', null],
+  ['checks', []],
+  ['checks', undefined],
 ])('is broken where detail.%s is %j', (name, value) => {
   const body = followUp();
 
@@ -43,4 +39,19 @@ it.each([
     kind: 'broken',
     error: { field: `detail.${name}` },
   });
+});
+
+it.each([
+  ['resource', 'orders'],
+  ['incidentId', undefined],
+  ['check', 1.5],
+  ['check', -1],
+  ['check', '1'],
+])('is broken where a check has %s %j', (name, value) => {
+  const body = followUp();
+  const [check] = body.detail.checks;
+
+  expect(parseOne({ ...body, detail: { ...body.detail, checks: [check, { ...check, [name]: value }] } })).toMatchObject(
+    { kind: 'broken', error: { field: `detail.checks.1.${name}` } },
+  );
 });

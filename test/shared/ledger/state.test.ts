@@ -7,6 +7,7 @@ import {
   fresh,
   hold,
   noteNotified,
+  notifiedMax,
   notifiedMs,
   orphanOf,
   refusal,
@@ -488,6 +489,25 @@ describe('awaitCheck', () => {
     });
   });
 
+  it('lets the check stand that comes by then anyway', () => {
+    const coming = { ...incident, nextCheckAt: now + 5 };
+
+    const after = awaitCheck({ ...nothing, incident: coming }, deferral, now);
+
+    expect(after.incident).toEqual({ ...coming, lastReason: 'frozen' });
+    expect(after.seen).toEqual({ 'alarm@2': now });
+  });
+
+  it.each([
+    ['is overdue', { nextCheckAt: now }, {}],
+    ['comes later', { nextCheckAt: now + 6 }, {}],
+    ['is the one that looks', { nextCheckAt: now + 1 }, { checked: true }],
+  ])('expects a new check where the old one %s', (_, coming, how) => {
+    const after = awaitCheck({ ...nothing, incident: { ...incident, ...coming } }, { ...deferral, ...how }, now);
+
+    expect(after.incident).toMatchObject({ check: incident.check + 1, nextCheckAt: now + 5 });
+  });
+
   it('keeps an open incident with its count of failed verifications', () => {
     expect(awaitCheck({ ...nothing, incident }, deferral, now).incident).toEqual({
       ...incident,
@@ -554,5 +574,15 @@ describe('remember and noteNotified', () => {
       ...nothing,
       notified: { again: now, edge: now - notifiedMs },
     });
+  });
+
+  it('noteNotified keeps the newest, so that an alarm that flaps for days does not fill the item', () => {
+    const flapping = Array.from({ length: notifiedMax }, (_, i) => [`n${i}`, now - i] as const);
+
+    const { notified } = noteNotified({ ...nothing, notified: Object.fromEntries(flapping) }, 'next', now + 1);
+
+    expect(Object.keys(notified)).toHaveLength(notifiedMax);
+    expect(notified).toMatchObject({ next: now + 1, n0: now });
+    expect(notified).not.toHaveProperty(`n${notifiedMax - 1}`);
   });
 });
