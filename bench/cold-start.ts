@@ -13,7 +13,7 @@ import { fullStack, type Imports } from './full-stack.ts';
 import { telemetryCost } from './storm.ts';
 
 const run = promisify(execFile);
-const ROUNDS = 9;
+const ROUNDS = 15;
 const PROFILES = 3;
 
 /** What a module costs from nothing to imported, in a process of its own: ms of the processor, and MiB of resident memory after it. */
@@ -111,13 +111,22 @@ export const bareSdk = (imports: readonly Imports[]): string =>
     })
     .join('\n');
 
-/** Bundles a source of the benchmark's own as the template bundles a function; gives its entry and the bytes loaded at init. */
+/** The template's options, less what leaves out parts of the SDK: a yardstick has the SDK as it comes. */
+const asItComes = ({ External: _, ...options }: LambdaFunction['bundling']): LambdaFunction['bundling'] => options;
+
+/** Bundles a yardstick as the template bundles a function; gives its entry and the bytes loaded at init. */
 const bundled = async (fn: LambdaFunction, dir: string, name: string, source: string) => {
   // Below the repository, where its packages are found.
   const home = mkdtempSync(join(ROOT, 'node_modules/.bench-'));
   try {
     writeFileSync(join(home, 'handler.ts'), source);
-    return await build({ ...fn, folder: name, codeUri: join('node_modules', basename(home)) }, join(dir, name));
+    const yardstick = {
+      ...fn,
+      folder: name,
+      codeUri: join('node_modules', basename(home)),
+      bundling: asItComes(fn.bundling),
+    };
+    return await build(yardstick, join(dir, name));
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
@@ -136,7 +145,6 @@ interface Profile {
 const PARTS = [
   [/node_modules\/@aws-sdk\/client-/, 'SDK clients'],
   [/node_modules\/(@aws-sdk|@smithy|@aws)\//, 'SDK core'],
-  [/node_modules\/@aws-lambda-powertools\//, 'Powertools'],
   [/node_modules\/(aws-xray-sdk-core|cls-hooked|atomic-batcher)/, 'X-Ray'],
   [/node_modules\//, 'other packages'],
   [/./, 'Reflex'],
@@ -261,7 +269,9 @@ export const coldStart = async (): Promise<void> => {
       ];
       console.log(`${folder.padEnd(22)}${cells.map((text) => column(text, 19)).join('')}`);
     }
-    console.log('\nbare SDK: the clients and commands a function imports at init, bundled alone, none of them made.');
+    console.log(
+      '\nbare SDK: the clients and commands a function imports at init, as they come, bundled alone, none of them made.',
+    );
     console.log('full stack: the same, each client made, with all of Powertools, zod and middy. hello: no imports.\n');
     await drawn(functions, dir, hello, ratios);
     await telemetryCost();

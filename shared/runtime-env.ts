@@ -1,16 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { placeOf } from './arns.ts';
 import { client } from './aws/client.ts';
 import { dynamoTable } from './aws/dynamodb.ts';
 import { sendBatch } from './aws/sqs.ts';
 import { ledger } from './ledger/ledger.ts';
 import type { Runtime } from './runtime.ts';
-import { fromEnv, type Kind, oneOf, orWord, SettingError, wholeNumber } from './settings.ts';
+import { fromEnv, type Kind, oneOf, orWord, wholeNumber } from './settings.ts';
 import { logFromEnv } from './telemetry/logging.ts';
 import { metricsFromEnv } from './telemetry/metrics.ts';
+import { stacksNameTheSource } from './telemetry/stacks.ts';
+import { DEFAULT_PREFIX } from './words.ts';
 
 const text: Kind<string> = { expected: 'a text that is not empty', parse: (value) => value || undefined };
+const topicArn: Kind<string> = {
+  expected: 'the ARN of an SNS topic',
+  parse: (value) => (/^arn:[^:]+:sns:[^:]+:\d{12}:[^:]+$/.test(value) ? value : undefined),
+};
 
 /** The stack's part of every function's environment; template.yaml sets it from parameters and resources. */
 const settings = {
@@ -20,8 +27,12 @@ const settings = {
   freezeCalendar: { env: 'FREEZE_CALENDAR', fallback: 'none', kind: orWord('none', text) },
   ledgerTable: { env: 'LEDGER_TABLE', fallback: '', kind: text },
   inboxUrl: { env: 'INBOX_URL', fallback: '', kind: text },
-  notificationsTopicArn: { env: 'NOTIFICATIONS_TOPIC_ARN', fallback: '', kind: text },
+  notificationsTopicArn: { env: 'NOTIFICATIONS_TOPIC_ARN', fallback: '', kind: topicArn },
 } as const;
+
+/** The stack's ResourcePrefix: a deployed function is named by it, and then by its folder. */
+const prefixOf = (fn: string, name = ''): string =>
+  name.endsWith(`-${fn}`) ? name.slice(0, -fn.length - 1) : DEFAULT_PREFIX;
 
 /** Full jitter from 50 ms, doubling. */
 const pause = (repetition: number): Promise<void> => setTimeout(Math.random() * 50 * 2 ** repetition);
@@ -32,14 +43,12 @@ const pause = (repetition: number): Promise<void> => setTimeout(Math.random() * 
  * @throws SettingError at init, naming the variable and what is allowed.
  */
 export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env): Runtime => {
+  stacksNameTheSource();
   const stack = fromEnv(settings, env);
   const log = logFromEnv(fn, env);
   const clock = Date.now;
   const { freezeCalendar: calendar, notificationsTopicArn: topic } = stack;
-  const [, , , region, account] = topic.split(':');
-  if (region === undefined || account === undefined) {
-    throw new SettingError(`NOTIFICATIONS_TOPIC_ARN: expected the ARN of an SNS topic, found "${topic.slice(0, 40)}"`);
-  }
+  const { region, account } = placeOf(topic);
   return {
     clock,
     newId: () => randomBytes(4).toString('hex'),
@@ -55,6 +64,7 @@ export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env)
         version: env.REFLEX_VERSION || 'development',
         region,
         account,
+        prefix: prefixOf(fn, env.AWS_LAMBDA_FUNCTION_NAME),
         nextCheckAt,
       });
     },

@@ -1,12 +1,26 @@
 /** A time as people read it: ISO 8601 to the second, in UTC. */
 export const time = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** An error as people read it: its name and message, with those of its cause. */
+/** An error as people read it: its name and message, with those of its causes. */
 export const said = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);
-  const own = `${error.name}: ${error.message}`;
-  return error.cause === undefined ? own : `${own} (${said(error.cause)})`;
+  const own = error.message === '' ? error.name : `${error.name}: ${error.message}`;
+  // Node's own, where no address of a host answers, has no message.
+  const causes = error instanceof AggregateError ? error.errors : error.cause === undefined ? [] : [error.cause];
+  return causes.length === 0 ? own : `${own} (${causes.map(said).join(', ')})`;
 };
+
+/** A text as a shell takes it for one word, whatever is in it. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** The part of an ARN a person knows the resource by. */
 export const nameOf = (arn: string): string => arn.split(/[:/]/).at(-1) || arn;
+
+/** What a stack's ResourcePrefix is where nobody says otherwise. */
+export const DEFAULT_PREFIX = 'reflex';
+
+/** A text whose operator's commands reach the stack of this ResourcePrefix. */
+export const inStack = (text: string, prefix: string): string =>
+  prefix === DEFAULT_PREFIX
+    ? text
+    : text.replaceAll(/(npm run ops -- [a-z]+)(?! --prefix)\b/g, `$1 --prefix ${prefix}`);

@@ -57,9 +57,16 @@ export function logFromEnv(fn: string, env: NodeJS.ProcessEnv = process.env): Lo
     debug: (message, fields = {}) => logger.debug(message, safe(fields)),
     info: (message, fields = {}) => logger.info(message, safe(fields)),
     warn: (message, fields = {}) => logger.warn(message, safe(fields)),
-    error: (message, error, fields = {}) =>
-      logger.error(message, { ...safe(fields), error: error instanceof Error ? error : new Error(String(error)) }),
+    error: (message, error, fields = {}) => logger.error(message, { ...safe(fields), error: whole(error) }),
   };
+}
+
+/** With its stack, its cause, and what Node (`code`) and AWS (`$metadata`) say besides; an error may carry the request that failed. */
+function whole(error: unknown): Record<string, Json | undefined> {
+  const given: Error & { code?: unknown; $metadata?: unknown } =
+    error instanceof Error ? error : new Error(String(error));
+  const { name, message, stack, code, $metadata, cause } = given;
+  return { name, message, stack, ...(redact({ code, $metadata, cause }) as Record<string, Json>) };
 }
 
 const mask = '***';
@@ -93,7 +100,11 @@ function masked(value: unknown): unknown {
 
 function isSecretPair(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return Object.entries(value).some(([key, held]) => isName(key) && typeof held === 'string' && secret.test(held));
+  const entries = Object.entries(value);
+  return (
+    entries.some(([key]) => /^value/i.test(key)) &&
+    entries.some(([key, held]) => isName(key) && typeof held === 'string' && secret.test(held))
+  );
 }
 
 function isName(key: string): boolean {

@@ -4,7 +4,7 @@
  * Outside Lambda (no trace id or no daemon address), when not sampled and whenever anything fails, it is silent.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import type Subsegment from 'aws-xray-sdk-core/dist/lib/segments/attributes/subsegment.js';
 
 export type Annotation = string | number | boolean;
@@ -252,7 +252,9 @@ let socket: Socket | undefined;
 const leaving = new Set<Promise<void>>();
 
 function send(document: string, { host, port }: Address): void {
-  socket ??= createSocket('udp4')
+  socket ??= process
+    .getBuiltinModule('node:dgram')
+    .createSocket('udp4')
     .unref()
     .on('error', () => {
       socket = undefined;

@@ -10,7 +10,7 @@ describe('the command line for esbuild', () => {
     const flags = esbuildFlags({
       EntryPoints: ['handler.ts'],
       Format: 'esm',
-      KeepNames: true,
+      Splitting: true,
       Metafile: false,
       OutExtension: ['.js=.mjs'],
     });
@@ -20,7 +20,7 @@ describe('the command line for esbuild', () => {
       '--bundle',
       '--platform=node',
       '--format=esm',
-      '--keep-names',
+      '--splitting',
       '--out-extension:.js=.mjs',
     ]);
   });
@@ -37,36 +37,37 @@ describe('the command line for esbuild', () => {
   });
 });
 
+const [template] = functionsOf(readTemplate());
+
 describe('a bundle', () => {
   let folder: string;
-  const [template] = functionsOf(readTemplate());
   const fn = () => ({ ...functionNamed(template?.folder ?? ''), codeUri: '../'.repeat(20) + folder });
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'reflex-build-'));
     writeFileSync(
       join(folder, 'handler.ts'),
-      'export class Named extends Error {}\n' +
-        'const path: typeof import("node:path") = require("node:path");\n' +
-        'export const handler = async (event: { a: number }) => ({ sum: event.a + 1, base: path.basename("/x/y"), name: Named.name });\n',
+      'const path: typeof import("node:path") = require("node:path");\n' +
+        'export const handler = async (event: { a: number }) => ({ sum: event.a + 1, base: path.basename("/x/y") });\n',
     );
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('loads as an ES module, exports its handler, can require, and keeps its names', async () => {
+  it('loads as an ES module, exports its handler, and can require modules of Node', async () => {
     const bundle = await build(fn(), join(folder, 'out'));
 
     const { handler } = (await import(bundle.file)) as { handler: (event: object) => Promise<object> };
     expect(bundle.file).toMatch(/index\.mjs$/);
-    expect(await handler({ a: 1 })).toEqual({ sum: 2, base: 'y', name: 'Named' });
+    expect(await handler({ a: 1 })).toEqual({ sum: 2, base: 'y' });
   });
 
-  it('comes with a source map that holds no sources', async () => {
+  it('comes with a source map that holds no sources, and that Node does not read', async () => {
     const { file } = await build(fn(), join(folder, 'mapped'));
 
     const map = JSON.parse(readFileSync(`${file}.map`, 'utf8')) as object;
     expect(map).toHaveProperty('mappings');
     expect(map).not.toHaveProperty('sourcesContent');
+    expect(readFileSync(file, 'utf8')).not.toContain('sourceMappingURL');
   });
 
   it('counts at init what is imported at once, not what is imported when first used', async () => {
@@ -91,6 +92,26 @@ describe('a bundle', () => {
 
     const failed = build({ ...fn(), codeUri: '../'.repeat(20) + broken }, join(folder, 'none'));
     await expect(failed).rejects.toThrow(/does not bundle:[\s\S]*missing\.ts/);
+  });
+});
+
+describe('the bundles of all functions', () => {
+  it('are made with the same options', () => {
+    const [first, ...others] = functionsOf(readTemplate()).map(({ bundling }) => bundling);
+
+    expect(others.length).toBeGreaterThan(0);
+    for (const options of others) expect(options).toEqual(first);
+  });
+
+  it('have no credential source that the SDK imports when the environment holds none', () => {
+    const provider = 'node_modules/@aws-sdk/credential-provider-node/dist-es';
+    const sources = ['defaultProvider.js', 'remoteProvider.js'].map((file) =>
+      readFileSync(join(provider, file), 'utf8'),
+    );
+    const imported = sources.flatMap((source) => [...source.matchAll(/import\("([^"]+)"\)/g)].map(([, name]) => name));
+
+    expect(imported).not.toHaveLength(0);
+    expect(template?.bundling.External).toEqual([...new Set(imported)].toSorted());
   });
 });
 

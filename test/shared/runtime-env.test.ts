@@ -54,6 +54,11 @@ describe('the production runtime', () => {
       'reflex-notifications',
       'NOTIFICATIONS_TOPIC_ARN: expected the ARN of an SNS topic, found "reflex-notifications"',
     ],
+    [
+      'NOTIFICATIONS_TOPIC_ARN',
+      'arn:aws:sns:::reflex',
+      'NOTIFICATIONS_TOPIC_ARN: expected the ARN of an SNS topic, found "arn:aws:sns:::reflex"',
+    ],
   ])('refuses %s = %s at init, and says what is allowed', (name, value, message) => {
     expect(() => runtimeFromEnv('fake', { ...env, [name]: value })).toThrow(new SettingError(message));
   });
@@ -79,7 +84,12 @@ describe('on the wire', () => {
   it('reads the ledger of the stack, writes to its inbox, tells its topic, and asks its calendar', async () => {
     const fresh = await import('../../shared/runtime-env.ts');
     const inbox = `${endpoint.url}/111122223333/reflex-fake`;
-    const runtime = fresh.runtimeFromEnv('fake', { ...env, INBOX_URL: inbox, FREEZE_CALENDAR: 'holidays' });
+    const runtime = fresh.runtimeFromEnv('fake', {
+      ...env,
+      INBOX_URL: inbox,
+      FREEZE_CALENDAR: 'holidays',
+      AWS_LAMBDA_FUNCTION_NAME: 'reflex-dev-fake',
+    });
     endpoint.reply(({ operation }) => {
       if (operation === 'Publish') return { body: '<PublishResponse><PublishResult/></PublishResponse>' };
       return { body: operation === 'GetCalendarState' ? { State: 'OPEN' } : {} };
@@ -99,7 +109,10 @@ describe('on the wire', () => {
     const [read, sent, told, asked] = endpoint.requests.map(({ input }) => input);
     expect(read).toHaveProperty('RequestItems.reflex-ledger');
     expect(sent).toMatchObject({ QueueUrl: inbox });
-    expect(told).toMatchObject({ TopicArn: env.NOTIFICATIONS_TOPIC_ARN });
+    expect(told).toMatchObject({
+      TopicArn: env.NOTIFICATIONS_TOPIC_ARN,
+      Message: expect.stringContaining('npm run ops -- history --prefix reflex-dev'),
+    });
     expect(asked).toMatchObject({ CalendarNames: ['holidays'] });
     expect(state).toMatchObject({ open: true });
   });

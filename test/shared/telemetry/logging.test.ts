@@ -86,6 +86,45 @@ describe('the log', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ function_request_id: 'request-1' });
   });
 
+  it('carries the trace of the invocation, and whether it is the first of its process', () => {
+    vi.stubEnv('_X_AMZN_TRACE_ID', 'Root=1-69a8f1c0-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=0');
+    vi.stubEnv('AWS_LAMBDA_INITIALIZATION_TYPE', 'on-demand');
+    const log = logFromEnv('reshard-kinesis', {});
+    const context = { awsRequestId: 'request-1' } as Parameters<typeof log.invocation>[0];
+
+    log.invocation(context);
+    log.info('cold');
+    log.invocation(context);
+    log.info('warm');
+
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { message: 'cold', cold_start: true, xray_trace_id: '1-69a8f1c0-0123456789abcdef01234567' },
+      { message: 'warm', cold_start: false },
+    ]);
+  });
+
+  it('says of an error where it comes from, what caused it, and its request', () => {
+    const log = logFromEnv('reshard-kinesis', {});
+    const cause = new RangeError('too far');
+    const error = Object.assign(new Error('boom', { cause }), {
+      code: 'ECONNRESET',
+      $metadata: { requestId: 'request-2' },
+      request: { body: 'hush' },
+    });
+
+    log.error('failed', error);
+
+    expect(lines.join('')).not.toContain('hush');
+    expect(JSON.parse(lines[0] ?? '').error).toEqual({
+      name: 'Error',
+      message: 'boom',
+      stack: error.stack,
+      cause: { name: 'RangeError', message: 'too far' },
+      code: 'ECONNRESET',
+      $metadata: { requestId: 'request-2' },
+    });
+  });
+
   it.each([
     [{}, ['info', 'warn']],
     [{ LOG_LEVEL: 'debug' }, ['debug', 'info', 'warn']],
@@ -192,6 +231,13 @@ describe('redact', () => {
         { Key: 'team', Value: 'payments' },
       ],
     });
+  });
+
+  it('leaves the facts of what is merely named like a secret alone', () => {
+    const facts = { name: 'auth-tokens', arn: 'arn:aws:kinesis:eu-west-1:1:stream/auth-tokens', shards: [{ id: 1 }] };
+    const reference = { name: 'DB_PASSWORD', valueFrom: 'arn:aws:ssm:hush' };
+
+    expect(redact({ facts, reference })).toEqual({ facts, reference: { name: 'DB_PASSWORD', valueFrom: '***' } });
   });
 
   it('makes plain JSON of dates, bigints, errors and undefined', () => {
