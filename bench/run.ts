@@ -13,8 +13,9 @@ const tables: Readonly<Record<string, () => Promise<void>>> = {
 };
 
 const [only] = process.argv.slice(2);
-const wanted = only === undefined ? Object.values(tables) : [tables[only]];
-for (const table of wanted) {
-  if (table === undefined) throw new Error(`no table "${only}"; there are: ${Object.keys(tables).join(', ')}`);
-  await table();
+const wanted = only === undefined ? Object.values(tables) : Object.hasOwn(tables, only) ? [tables[only]] : [];
+if (wanted.length === 0) {
+  console.error(`No table "${only}"; there are: ${Object.keys(tables).join(', ')}.`);
+  process.exitCode = 1;
 }
+for (const table of wanted) await table?.();

@@ -2,10 +2,10 @@
  * `npm run drill`: deploys template.yaml to an embedded AWS on this machine, makes trouble, and shows what Reflex does about it.
  * Exit code 0: all as it should be; 1: something was not remediated; 2: the drill could not start, and what to do about it.
  */
-import { rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { ROOT } from './build.ts';
-import { account, region, tailOf } from './drill/emulator.ts';
+import { account, region, releaseFolder, tailOf } from './drill/emulator.ts';
 import { page } from './drill/html.ts';
 import { type Options, readOptions, usage } from './drill/options.ts';
 import { play } from './drill/play.ts';
@@ -31,6 +31,7 @@ async function main(terminal: Screen): Promise<number> {
     line(`\n  Scenarios: ${known.join(', ')}`);
     return 0;
   }
+  const report = options.report === null ? null : writable(resolve(options.report));
   line();
   line(`  ${paint('bold', 'Reflex drill')}`);
   line('  The real template on an AWS embedded in this machine. Trouble is made; Reflex puts it right.');
@@ -44,10 +45,9 @@ async function main(terminal: Screen): Promise<number> {
   for (const text of verdictLines(result, paint)) line(text);
   const failed = result.stories.some(({ status }) => status === 'failed');
   if (failed) for (const text of logLines(terminal)) line(text);
-  if (options.report !== null) {
-    const file = resolve(options.report);
-    writeFileSync(file, page(result));
-    line(`  Report: ${file}`);
+  if (report !== null) {
+    writeFileSync(report, page(result));
+    line(`  Report: ${report}`);
   }
   line();
   if (options.keep) await keep(terminal, prepared);
@@ -81,6 +81,17 @@ async function drill(options: Options, terminal: Screen): Promise<{ result: Dril
   return { result, prepared };
 }
 
+/** @throws Problem now, and not when the drill is over. */
+function writable(file: string): string {
+  try {
+    accessSync(dirname(file), constants.W_OK);
+    if (!statSync(file, { throwIfNoEntry: false })?.isDirectory()) return file;
+  } catch {
+    // Told below.
+  }
+  throw new Problem(`--report: ${file} cannot be written.`, 'Name a file in a folder that exists: --report drill.html');
+}
+
 /** Leaves everything up until Ctrl-C, with one more stream in trouble to try things on. */
 async function keep({ line, paint }: Screen, { world, servers }: Prepared): Promise<never> {
   const stream = 'drill-play';
@@ -91,6 +102,8 @@ async function keep({ line, paint }: Screen, { world, servers }: Prepared): Prom
   const environment = Object.entries(clientEnvironment(servers)).map(([name, value]) => `${name}=${value}`);
   line(`  ${paint('bold', 'Everything stays up.')} In another terminal:`);
   line();
+  // The SDK takes a profile before the keys below.
+  line('    unset AWS_PROFILE');
   line(`    export ${environment.join(' \\\n           ')}`);
   line(`    npm run ops -- explain stream/${stream}`);
   line(`    npm run invoke -- reshard-kinesis ${event}`);
@@ -131,7 +144,7 @@ function explain(terminal: Screen, error: unknown): void {
 /** The emulators end with the process; this is what they leave behind. */
 function leave(terminal: Screen, exitCode: number): never {
   terminal.close();
-  process.on('exit', () => rmSync(join(folder, 'tmp'), { recursive: true, force: true, maxRetries: 3 }));
+  process.on('exit', () => releaseFolder(folder));
   process.exit(exitCode);
 }
 

@@ -4,12 +4,18 @@
  * The result goes to stdout as JSON; logs and a summary go to stderr.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { dynamoTable } from '../shared/aws/dynamodb.ts';
+import { effectiveMode } from '../shared/guards/mode.ts';
+import { ledger } from '../shared/ledger/ledger.ts';
+import type { LedgerView, Mode } from '../shared/ledger/types.ts';
 import type { Result } from '../shared/remediation.ts';
 import { asOfNow } from './as-of-now.ts';
 import { build } from './build.ts';
+import { checkEndpoints } from './endpoints.ts';
 import {
   functionNamed,
   functionsOf,
@@ -22,43 +28,42 @@ import {
 
 const USAGE = `Usage: npm run invoke -- FUNCTION events/FILE.json [options]
 
-One function on this machine, with one event, on the AWS where Reflex is deployed. The times of a sample event become now.
+One function on this machine, with one event, on the AWS where Reflex is deployed: it acts where its mode there is on. The times of
+an ECS or EC2 event become now.
 
-  --mode off|dry-run|on  the stack parameter Mode; a mode set with npm run ops wins
+  --mode off|dry-run|on  the stack parameter Mode; refused where a mode set with npm run ops wins over it
   --endpoint URL         of an embedded AWS; or AWS_ENDPOINT_URL
   --prefix NAME          the stack's ResourcePrefix (default reflex)
   --help                 this text`;
-const MODES = ['off', 'dry-run', 'on'];
+const MODES: readonly Mode[] = ['off', 'dry-run', 'on'];
 
 type Env = Record<string, string | undefined>;
 
 export interface Request {
   readonly folder: string;
   readonly file: string;
-  readonly mode: string | undefined;
+  readonly mode: Mode | undefined;
   readonly endpoint: string | undefined;
   /** The stack parameter ResourcePrefix. */
   readonly prefix: string;
 }
 
-/** @throws Error with the usage. */
+/** @throws Error that says what is wrong, and the usage. */
 export const parseRequest = (argv: readonly string[]): Request => {
   const { values, positionals } = parsed(argv);
-  const [folder, file, ...rest] = positionals;
-  if (folder === undefined || file === undefined || rest.length > 0) {
-    throw new Error(
-      `${USAGE}\n\nFunctions: ${functionsOf(readTemplate())
-        .map((fn) => fn.folder)
-        .join(', ')}`,
-    );
-  }
-  if (values.mode !== undefined && !MODES.includes(values.mode)) {
-    throw new Error(`--mode: expected one of ${MODES.join(', ')}, found "${values.mode}"`);
-  }
-  if (values.endpoint !== undefined && !URL.canParse(values.endpoint)) {
-    throw new Error(`--endpoint: expected a URL such as http://127.0.0.1:4566, found "${values.endpoint}"`);
-  }
-  return { folder, file, mode: values.mode, endpoint: values.endpoint, prefix: values.prefix };
+  const [folder, file, extra] = positionals;
+  if (folder === undefined) throw misused('Which function?');
+  if (file === undefined) throw misused(`${folder}: with which event?`);
+  if (extra !== undefined) throw misused(`"${extra}" is one argument too many.`);
+  const mode = MODES.find((name) => name === values.mode);
+  if (mode !== values.mode) throw misused(`--mode: expected one of ${MODES.join(', ')}, found "${values.mode}".`);
+  checkEndpoints({ '--endpoint': values.endpoint });
+  return { folder, file, mode, endpoint: values.endpoint, prefix: values.prefix };
+};
+
+const misused = (message: string): Error => {
+  const functions = functionsOf(readTemplate()).map(({ folder }) => folder);
+  return new Error(`${message}\n\n${USAGE}\n\nFunctions: ${functions.join(', ')}`);
 };
 
 const parsed = (argv: readonly string[]) => {
@@ -73,13 +78,16 @@ const parsed = (argv: readonly string[]) => {
       },
     });
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n\n${USAGE}`);
+    const [message = ''] = (error as Error).message.split('. ');
+    throw misused(message.replace(/\.?$/, '.'));
   }
 };
 
 /** @throws Error that names files of a similar name, or the place where the JSON breaks. */
 export const readEvent = (file: string): unknown => {
-  if (!existsSync(file)) throw new Error([`No such file: ${file}`, ...similar(file)].join('\n  '));
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    throw new Error([`There is no file ${file}.`, ...similar(file)].join('\n  '));
+  }
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
@@ -88,16 +96,20 @@ export const readEvent = (file: string): unknown => {
 };
 
 const similar = (file: string): string[] => {
-  const folder = existsSync(dirname(file)) ? dirname(file) : 'events';
-  if (!existsSync(folder)) return [];
   const words = (name: string): string[] => name.replace(/\.json$/, '').split(/[^a-z0-9]+/i);
   const wanted = new Set(words(basename(file)));
-  const near = readdirSync(folder)
-    .filter((name) => name.endsWith('.json'))
-    .map((name) => ({ name, shared: words(name).filter((word) => wanted.has(word)).length }))
-    .sort((a, b) => b.shared - a.shared || a.name.localeCompare(b.name))
+  const near = [...new Set([dirname(file), 'events'])]
+    .filter((folder) => statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    .flatMap((folder) => readdirSync(folder).map((name) => ({ folder, name })))
+    .filter(({ name }) => name.endsWith('.json'))
+    .map(({ folder, name }) => ({
+      path: join(folder, name),
+      shared: words(name).filter((word) => wanted.has(word)).length,
+    }))
+    .filter(({ shared }) => shared > 0)
+    .sort((a, b) => b.shared - a.shared || a.path.localeCompare(b.path))
     .slice(0, 3);
-  return near.length === 0 ? [] : ['Did you mean:', ...near.map(({ name }) => `  ${join(folder, name)}`)];
+  return near.length === 0 ? [] : ['Did you mean:', ...near.map(({ path }) => `  ${path}`)];
 };
 
 /** Where the stack is deployed: what CloudFormation would put in place of Ref and Sub. */
@@ -111,6 +123,8 @@ export interface Deployment {
   queueUrl(name: string): Promise<string>;
   /** The environment of the function as it is deployed; empty where it is not. */
   readonly variables: Readonly<Record<string, string>>;
+  /** What the ledger holds for this function. */
+  modes(): Promise<LedgerView['modes']>;
 }
 
 /**
@@ -203,7 +217,9 @@ export const locate = async (prefix: string, folder: string, env: Env): Promise<
     const [, partition = 'aws', , region = '', account = ''] = Table?.TableArn?.split(':') ?? [];
     const queueUrl = async (name: string): Promise<string> =>
       (await sqs.send(new GetQueueUrlCommand({ QueueName: name }))).QueueUrl ?? '';
-    return { prefix, region, account, partition, ledgerTable, queueUrl, variables };
+    const table = dynamoTable(dynamodb, ledgerTable, (repetition) => setTimeout(100 * 2 ** repetition));
+    const modes = async () => (await ledger({ table, clock: Date.now }).read(folder, [])).modes;
+    return { prefix, region, account, partition, ledgerTable, queueUrl, variables, modes };
   } catch (error) {
     throw explained(error as Error, env);
   }
@@ -279,12 +295,28 @@ export const invoke = async (
     env.AWS_SECRET_ACCESS_KEY ??= 'test';
   }
   if (request.mode !== undefined) env.MODE = request.mode;
+  const asked = MODES.find((mode) => mode === env.MODE);
+  checkEndpoints(env);
   const deployment = await find(request.prefix, fn.folder, env);
+  if (asked !== undefined) refuseWhereOverruled(asked, fn.folder, await deployment.modes());
   Object.assign(env, { ...deployment.variables, ...env }, await environmentOf(fn, template, deployment, env));
   const bundle = await build(fn);
   const { handler } = (await import(bundle.file)) as { handler: (event: unknown, context: object) => Promise<Result> };
   const timeoutMs = Number(template.Globals.Function.Timeout) * 1000;
   return handler(event, contextOf(`${request.prefix}-${fn.folder}`, deployment, timeoutMs));
+};
+
+/** Who asks for a dry run must not find out afterwards that it was none. */
+const refuseWhereOverruled = (asked: Mode, folder: string, modes: LedgerView['modes']): void => {
+  const inForce = effectiveMode(modes, asked);
+  if (inForce === asked) return;
+  throw new Error(
+    [
+      `Mode ${asked} was asked for, but the ledger holds ${inForce} for ${folder}, which wins; nothing was done.`,
+      '  npm run ops -- mode                  shows what is set',
+      '  npm run ops -- explain <resource>    says what would be done, in any mode',
+    ].join('\n'),
+  );
 };
 
 const isLoopback = (url: string | undefined): boolean =>

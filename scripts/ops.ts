@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
+import { checkEndpoints } from './endpoints.ts';
 import { run } from './ops/cli.ts';
 import { stackAt, stackOfTable } from './ops/stack.ts';
 import { functionsOf, readTemplate } from './template.ts';
@@ -23,8 +24,10 @@ process.exitCode = await run(process.argv.slice(2), {
   now: Date.now,
   user: userInfo().username,
   ask: stdin.isTTY && stderr.isTTY ? confirmed : null,
-  connect: async ({ prefix, table }) =>
-    table === undefined ? stackAt({ prefix, functions }, Date.now) : stackOfTable(table, Date.now),
+  connect: async ({ prefix, table }) => {
+    checkEndpoints(env);
+    return table === undefined ? stackAt({ prefix, functions }, Date.now) : stackOfTable(table, Date.now);
+  },
 });
 
 /** Ctrl-C and the end of input are a no. */

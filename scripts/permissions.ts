@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isMap, isScalar, isSeq, type Node, parseDocument, type YAMLMap } from 'yaml';
-import { functionsOf, parseTemplate, TEMPLATE_FILE } from './template.ts';
+import { isMap, isScalar, isSeq, parseDocument, type YAMLMap } from 'yaml';
+import { functionsOf, parseTemplate, plainValue, props, TEMPLATE_FILE, type Value } from './template.ts';
 
 export const PAGE = join(import.meta.dirname, '../docs/permissions.md');
 
@@ -16,6 +16,8 @@ template's statements against the AWS calls that each function's code can reach:
 
 What changes your resources asks for the tag \`reflex:enabled = true\` in IAM, so it binds even if the code is wrong. Where a service knows
 no such condition, the last column shows what binds instead. Every role takes the parameter \`PermissionsBoundary\`.
+
+ARNs are without their partition, Region and account, which are the stack's own. Which side of an *or* holds depends on a parameter.
 `;
 
 /** Where the comment of a statement would repeat itself for every function. */
@@ -26,9 +28,8 @@ interface Statement {
   readonly denies: boolean;
   readonly reason: string;
   readonly actions: readonly string[];
-  /** As in the template. */
-  readonly resource: string;
-  readonly condition: string;
+  readonly resources: string;
+  readonly conditions: readonly string[];
 }
 
 interface Role {
@@ -78,22 +79,18 @@ const table = (statements: readonly Statement[]): string[] =>
     ? ['Nothing but the above.']
     : ['| for | actions | on | only if |', '|---|---|---|---|', ...statements.map(row)];
 
-const row = ({ sid, denies, reason, actions, resource, condition }: Statement): string => {
+const row = ({ sid, denies, reason, actions, resources, conditions }: Statement): string => {
   const cells = [
     `**${sid}**${denies ? ' (denied)' : ''}${reason === '' ? '' : `: ${reason}`}`,
     actions.map((action) => `\`${action}\``).join(' '),
-    `\`${resource}\``,
-    condition === '' ? '' : `\`${condition}\``,
+    resources,
+    conditions.map((condition) => `\`${condition}\``).join(', '),
   ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 };
 
 function rolesIn(text: string): Role[] {
   const document = parseDocument(text);
-  const slice = (node: unknown): string => {
-    const { range } = (node ?? {}) as Node;
-    return range ? oneLine(text.slice(range[0], range[1])) : '';
-  };
 
   const statements = (node: unknown, reason = ''): Statement[] => {
     if (isSeq(node) && node.tag === '!If') {
@@ -105,17 +102,15 @@ function rolesIn(text: string): Role[] {
       );
     }
     if (!isMap(node)) return [];
-    const action = node.get('Action', true);
+    const valueAt = (name: string): Value => plainValue(node.get(name, true), document);
     return [
       {
         sid: String(node.get('Sid') ?? ''),
         denies: node.get('Effect') === 'Deny',
         reason,
-        actions: isSeq(action)
-          ? action.items.map((item) => (isScalar(item) ? String(item.value) : ''))
-          : [slice(action)],
-        resource: shortArns(slice(node.get('Resource', true))),
-        condition: slice(node.get('Condition', true)),
+        actions: [valueAt('Action')].flat().map(String),
+        resources: resourcesOf(valueAt('Resource')),
+        conditions: conditionsOf(valueAt('Condition')),
       },
     ];
   };
@@ -149,14 +144,30 @@ function rolesIn(text: string): Role[] {
   });
 }
 
-/** Own partition, Region and account go without saying, and so do CloudFormation's functions. */
-const shortArns = (resource: string): string =>
-  resource
-    .replaceAll(/arn:\$\{AWS::Partition\}:([\w-]+):(?:\$\{AWS::Region\})?:(?:\$\{AWS::AccountId\})?:/g, '$1:')
-    .replaceAll(/!(?:Sub|GetAtt|Ref) /g, '')
-    .replace(/^- /, '')
-    .replaceAll(' - ', ', ')
-    .replaceAll(/^'|'$/g, '');
+/** What a statement reaches. Own partition, Region and account go without saying, and so do CloudFormation's functions. */
+const resourcesOf = (value: Value): string => {
+  if (Array.isArray(value)) return value.map(resourcesOf).join(', ');
+  const either = props(value)['Fn::If'];
+  if (Array.isArray(either)) return either.slice(1).map(resourcesOf).join(' or ');
+  return `\`${textOf(value).replace(OWN_ARN, '$1:')}\``;
+};
+
+const OWN_ARN = /^arn:\$\{AWS::Partition\}:([\w-]+):(?:\$\{AWS::Region\})?:(?:\$\{AWS::AccountId\})?:/;
+
+/** Each test of a condition: operator, key, and what it is held against. */
+const conditionsOf = (value: Value): string[] =>
+  Object.entries(props(value)).flatMap(([operator, keys]) =>
+    Object.entries(props(keys)).map(
+      ([key, wanted]) => `${operator} ${key} = ${[wanted].flat().map(textOf).join(', ')}`,
+    ),
+  );
+
+const textOf = (value: Value): string => {
+  const { Ref, 'Fn::Sub': sub, 'Fn::GetAtt': attribute, 'Fn::Split': split } = props(value);
+  if (Array.isArray(attribute)) return attribute.join('.');
+  if (Array.isArray(split)) return textOf(split[1] ?? null);
+  return String(Ref ?? [sub ?? value].flat()[0]);
+};
 
 const commentOf = (node: unknown): string => {
   const { commentBefore, items } = (node ?? {}) as { commentBefore?: string | null; items?: unknown };

@@ -1,7 +1,7 @@
 /** Reads template.yaml as CloudFormation does: the one source of resources, settings and bundler options. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
 
 export type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
 export type Props = { [key: string]: Value };
@@ -46,22 +46,28 @@ export const parseTemplate = (text: string): Template => {
   const document = parseDocument(text);
   const [error] = document.errors;
   if (error !== undefined) throw error;
-  const plain = (node: unknown): Value => {
-    if (isAlias(node)) return plain(node.resolve(document));
-    if (isMap(node)) {
-      return Object.fromEntries(node.items.map(({ key, value }) => [String(plain(key)), tagged(value as Node)]));
-    }
-    if (isSeq(node)) return node.items.map((item) => tagged(item as Node));
-    return isScalar(node) ? (node.value as Value) : null;
-  };
-  const tagged = (node: Node | null): Value => {
-    const name = node?.tag?.startsWith('!') ? node.tag.slice(1) : undefined;
-    const value = plain(node);
-    if (name === undefined) return value;
-    if (name === 'Ref' || name === 'Condition') return { [name]: value };
-    return { [`Fn::${name}`]: name === 'GetAtt' && typeof value === 'string' ? attribute(value) : value };
-  };
-  return tagged(document.contents as Node) as unknown as Template;
+  return plainValue(document.contents, document) as unknown as Template;
+};
+
+/** @returns what a node of the document says, with short forms written out and anchors resolved. */
+export const plainValue = (node: unknown, document: Document): Value => {
+  const tag = (node as Node | null | undefined)?.tag;
+  const value = untagged(node, document);
+  if (!tag?.startsWith('!')) return value;
+  const name = tag.slice(1);
+  if (name === 'Ref' || name === 'Condition') return { [name]: value };
+  return { [`Fn::${name}`]: name === 'GetAtt' && typeof value === 'string' ? attribute(value) : value };
+};
+
+const untagged = (node: unknown, document: Document): Value => {
+  if (isAlias(node)) return untagged(node.resolve(document), document);
+  if (isMap(node)) {
+    return Object.fromEntries(
+      node.items.map(({ key, value }) => [String(untagged(key, document)), plainValue(value, document)]),
+    );
+  }
+  if (isSeq(node)) return node.items.map((item) => plainValue(item, document));
+  return isScalar(node) ? (node.value as Value) : null;
 };
 
 const attribute = (path: string): [string, string] => {

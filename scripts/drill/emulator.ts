@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -149,4 +149,45 @@ export function emptied(directory: string): string {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   return directory;
+}
+
+/**
+ * Makes the folder anew, for this process alone.
+ * @throws Problem while another drill has it: the functions run from there.
+ */
+export function claimFolder(directory: string): void {
+  const owner = ownerOf(directory);
+  if (owner !== undefined && isRunning(owner)) {
+    throw new Problem(
+      `Another drill is under way in this checkout: process ${owner}.`,
+      `Let it end, or end it with Ctrl-C. If that is no drill:  rm -r ${directory}`,
+    );
+  }
+  writeFileSync(ownerFile(emptied(directory)), String(process.pid));
+}
+
+/** Gives up what `claimFolder` took: logs and bundles stay, to be looked at. The folder of another drill is left alone. */
+export function releaseFolder(directory: string): void {
+  if (ownerOf(directory) !== process.pid) return;
+  rmSync(join(directory, 'tmp'), { recursive: true, force: true, maxRetries: 3 });
+  rmSync(ownerFile(directory));
+}
+
+const ownerFile = (directory: string): string => join(directory, 'pid');
+
+function ownerOf(directory: string): number | undefined {
+  try {
+    return Number(readFileSync(ownerFile(directory), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process may not be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -5,7 +5,7 @@ import { connect } from './aws.ts';
 import { startContainers } from './containers.ts';
 import { deploy, deployable, knownTypes, packages, type Stack } from './deploy.ts';
 import type { Difference } from './deployable.ts';
-import { claimPort, emptied, freePort } from './emulator.ts';
+import { claimFolder, claimPort, freePort } from './emulator.ts';
 import { startLoad } from './load.ts';
 import { messageOf, Problem } from './problem.ts';
 import type { Screen, Step } from './screen.ts';
@@ -30,13 +30,14 @@ export interface Prepared {
 export async function prepare(terminal: Screen, directory: string, port: number): Promise<Prepared> {
   const { line, paint } = terminal;
   const awsPort = port === 0 ? await freePort() : await claimPort(port);
+  claimFolder(directory);
   // Its own lines tell what is installed, so nothing may move meanwhile.
   const begun = performance.now();
   const bin = await pythonEnvironment();
   terminal.step('Python environment').done(`.venv  ${paint('dim', duration(performance.now() - begun))}`);
   const template = readTemplate();
   const code = await timed(terminal, 'Functions bundled', async () => {
-    const built = await packages(template, join(emptied(directory), 'dist'));
+    const built = await packages(template, join(directory, 'dist'));
     return [built, built.map((each) => `${each.folder} ${Math.round(each.bytes / 1000)} kB`).join(', ')];
   });
   const receiver = await receive();

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { DEFAULT_PREFIX, inStack } from '../../shared/words.ts';
 import { budgetsCommand } from './budgets.ts';
 import { type Args, type Command, misused, optionsConfig, type Stack, Stop, textOption } from './command.ts';
 import { explain } from './explain.ts';
@@ -43,7 +44,7 @@ const commands: readonly Command[] = [
 ];
 
 const common = {
-  'prefix NAME': "the stack's ResourcePrefix (default reflex)",
+  'prefix NAME': `the stack's ResourcePrefix (default ${DEFAULT_PREFIX})`,
   'table NAME': 'read this ledger table only (or LEDGER_TABLE)',
   json: 'the result as JSON, for scripts',
   yes: 'do not ask before a change',
@@ -52,7 +53,10 @@ const common = {
 
 /** Runs one command line. 0: done; 1: it could not be done; 2: the command line is wrong. */
 export async function run(argv: readonly string[], edge: Edge): Promise<0 | 1 | 2> {
-  const { out, err, env } = edge;
+  const { env } = edge;
+  let prefix = DEFAULT_PREFIX;
+  const out = (text: string) => edge.out(inStack(text, prefix));
+  const err = (text: string) => edge.err(inStack(text, prefix));
   try {
     const [name, ...rest] = argv;
     if (name === undefined) {
@@ -69,8 +73,10 @@ export async function run(argv: readonly string[], edge: Edge): Promise<0 | 1 | 
       out(helpOf(command));
       return 0;
     }
-    const report = await perform(command, args, edge);
-    out(args.values.json === true ? JSON.stringify(report.json, null, 2) : report.lines.join('\n'));
+    prefix = textOption(args, 'prefix') ?? DEFAULT_PREFIX;
+    const report = await perform(command, args, prefix, { ...edge, out, err });
+    if (args.values.json === true) edge.out(JSON.stringify(report.json, null, 2));
+    else out(report.lines.join('\n'));
     return report.failed === true ? 1 : 0;
   } catch (error) {
     const { message, hint, exitCode } = explained(error, env);
@@ -79,10 +85,10 @@ export async function run(argv: readonly string[], edge: Edge): Promise<0 | 1 | 
   }
 }
 
-async function perform(command: Command, args: Args, edge: Edge) {
+async function perform(command: Command, args: Args, prefix: string, edge: Edge) {
   const { paint, width, now, user, ask, env } = edge;
   const table = textOption(args, 'table') ?? (env.LEDGER_TABLE || undefined);
-  const where = { prefix: textOption(args, 'prefix') ?? 'reflex', table };
+  const where = { prefix, table };
   const show = args.values.json === true ? edge.err : edge.out;
   return command.run(args, {
     connect: () => edge.connect(where),

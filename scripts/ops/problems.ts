@@ -41,7 +41,7 @@ export function explained(error: unknown, env: Readonly<Record<string, string | 
   }
   if (isThrottle(error)) return new Stop(`AWS is throttling: ${message}`, 'Try again in a minute.');
   if (isTransient(error) || error instanceof AggregateError) {
-    const where = env.AWS_ENDPOINT_URL ?? 'AWS';
+    const where = env.AWS_ENDPOINT_URL || 'AWS';
     return new Stop(
       `No answer from ${where}: ${message || 'connection refused'}`,
       'Check the network, AWS_REGION and AWS_ENDPOINT_URL.',

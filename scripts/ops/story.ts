@@ -60,7 +60,7 @@ export function tellRecord(record: HistoryRecord, screen: Screen): string[] {
   ];
 }
 
-function callTexts({ actions, dryRun, unresolved, decision }: HistoryRecord): string[] {
+function callTexts({ actions, dryRun, unresolved, decision, reason }: HistoryRecord): string[] {
   if (actions.length === 0) return [decision === 'act' ? 'none recorded' : 'none'];
   return actions.map(({ call, params, error }) => {
     const result = dryRun
@@ -69,7 +69,7 @@ function callTexts({ actions, dryRun, unresolved, decision }: HistoryRecord): st
         ? 'result unknown: the invocation ended in between'
         : error === undefined
           ? 'made'
-          : `FAILED: ${error}`;
+          : `${reason === 'act-unknown' ? 'result unknown' : 'FAILED'}: ${error}`;
     return `${call} ${JSON.stringify(params).replaceAll(',"', ', "')} - ${result}`;
   });
 }

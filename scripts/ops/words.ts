@@ -30,7 +30,7 @@ export function duration(ms: number): string {
 }
 
 /** The part of an ARN a person knows the resource by: `stream/orders`. */
-export const nameOf = (arn: string): string => arn.split(':').slice(5).join(':') || arn;
+export const nameOf = (arn: string): string => arn.replace(/^arn:(?:[^:]*:){4}/, '');
 
 /** `UpdateShardCount TargetShardCount=2`: without what is known already. */
 export function actionText({ call, params, error }: OutcomeAction): string {

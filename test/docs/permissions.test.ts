@@ -40,7 +40,17 @@ Resources:
                 Effect: Allow
                 Action: things:Mend
                 Resource: !Sub arn:\${AWS::Partition}:things:\${AWS::Region}:\${AWS::AccountId}:thing/*
-                Condition: { StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true' } }
+                Condition:
+                  StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true' }
+                  # A remark is no part of it.
+                  'Null': { aws:TagKeys: 'false' }
+              # One thing, or a list of them.
+              - Sid: See
+                Effect: Allow
+                Action: [things:See]
+                Resource:
+                  - !If [ThingsAreGiven, !Split [',', !Ref Things], !Sub 'thing/*']
+                  - !GetAtt Thing.Arn
               - !If
                 - SomeAreSacred
                 # Never these.
@@ -52,8 +62,10 @@ Resources:
 `);
 
     expect(page).toContain(
-      "| **Mend**: The remediation, and nothing else. | `things:Mend` | `things:thing/*` | `{ StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true' } }` |",
+      '| **Mend**: The remediation, and nothing else. | `things:Mend` | `things:thing/*` ' +
+        '| `StringEquals aws:ResourceTag/reflex:enabled = true`, `Null aws:TagKeys = false` |',
     );
+    expect(page).toContain('| `things:See` | `Things` or `thing/*`, `Thing.Arn` |  |');
     expect(page).toContain('| **Leave** (denied): Never these. | `things:Mend` `things:Break` | `*` |  |');
   });
 });

@@ -22,6 +22,7 @@ const deployment: Deployment = {
   ledgerTable: 'reflex-Ledger-1A2B',
   queueUrl: async (name) => `https://sqs.eu-west-1.amazonaws.com/111122223333/${name}`,
   variables: {},
+  modes: async () => ({}),
 };
 
 let folder: string;
@@ -44,12 +45,15 @@ describe('the command line', () => {
   });
 
   it.each([
-    [[], 'Usage'],
-    [['reshard-kinesis'], 'Usage'],
-    [['reshard-kinesis', 'a.json', 'b.json'], 'Usage'],
-    [['f', 'e.json', '--made', 'on'], 'Usage'],
-    [['f', 'e.json', '--mode', 'ON'], 'expected one of off, dry-run, on, found "ON"'],
-    [['f', 'e.json', '--endpoint', 'localhost'], 'expected a URL'],
+    [[], /^Which function\?\n[\s\S]*Usage[\s\S]*Functions: reshard-kinesis, /],
+    [['reshard-kinesis'], /^reshard-kinesis: with which event\?\n[\s\S]*Usage/],
+    [['reshard-kinesis', 'a.json', 'b.json'], /^"b\.json" is one argument too many\.\n[\s\S]*Usage/],
+    [['f', 'e.json', '--made', 'on'], /^Unknown option '--made'\.\n[\s\S]*Usage/],
+    [['f', 'e.json', '--mode'], /^Option '--mode <value>' argument missing\.\n[\s\S]*Usage/],
+    [['f', 'e.json', '--mode', 'ON'], /^--mode: expected one of off, dry-run, on, found "ON"\.\n[\s\S]*Usage/],
+    [['f', 'e.json', '--endpoint', 'localhost'], /^--endpoint: expected a URL .*, found "localhost"$/],
+    [['f', 'e.json', '--endpoint', 'localhost:4566'], /^--endpoint: expected a URL .*, found "localhost:4566"$/],
+    [['f', 'e.json', '--endpoint', ''], /^--endpoint: expected a URL .*, found ""$/],
   ])('refuses %j and says what is expected', (argv, message) => {
     expect(() => parseRequest(argv)).toThrow(message);
   });
@@ -62,8 +66,20 @@ describe('the event file', () => {
 
   it('that does not exist is answered with the nearest name first', () => {
     expect(() => readEvent(join(folder, 'kinesis.json'))).toThrow(
-      /No such file.*\n.*Did you mean:\n.*alarm\.kinesis\.json/,
+      /^There is no file .*kinesis\.json\.\n.*Did you mean:\n.*alarm\.kinesis\.json/,
     );
+  });
+
+  it('whose name lacks the folder is found in events/', () => {
+    expect(() => readEvent('reflex.tick.json')).toThrow(/Did you mean:\n\s+events\/reflex\.tick\.json/);
+  });
+
+  it('that is like no other is answered without a guess', () => {
+    expect(() => readEvent('zebra.json')).toThrow(/^There is no file zebra\.json\.$/);
+  });
+
+  it('must not be a folder', () => {
+    expect(() => readEvent(folder)).toThrow(`There is no file ${folder}.`);
   });
 
   it('that is not JSON is named, with the reason', () => {
@@ -207,6 +223,50 @@ describe('an invocation', () => {
     await expect(locate('reflex', 'reshard-kinesis', {})).rejects.toThrow(
       /^No AWS Region\.\n[\s\S]*npm run drill -- --keep[\s\S]*AWS_REGION/,
     );
+  });
+
+  it.each([
+    ['dry-run', { global: 'on' }, 'on'],
+    ['dry-run', { global: 'dry-run', fn: 'on' }, 'on'],
+    ['on', { global: 'off', fn: 'on' }, 'off'],
+  ] as const)(
+    'that asks for %s where the ledger holds %j does nothing, and says what wins',
+    async (mode, modes, wins) => {
+      const request = parseRequest(['check-site', 'events/reflex.tick.json', '--mode', mode]);
+      const find = async () => ({ ...deployment, modes: async () => modes });
+
+      await expect(invoke(request, {}, find)).rejects.toThrow(
+        `Mode ${mode} was asked for, but the ledger holds ${wins} for check-site`,
+      );
+    },
+  );
+
+  it.each([{}, { global: 'dry-run' }, { global: 'on', fn: 'dry-run' }] as const)(
+    'that asks for dry-run goes on where the ledger holds %j',
+    async (modes) => {
+      const request = parseRequest(['check-site', 'events/reflex.tick.json', '--mode', 'dry-run']);
+      const queueUrl = () => Promise.reject(new Error('it went on'));
+      const find = async () => ({ ...deployment, queueUrl, modes: async () => modes });
+
+      await expect(invoke(request, {}, find)).rejects.toThrow('it went on');
+    },
+  );
+
+  it('takes MODE in the environment for the same question', async () => {
+    const request = parseRequest(['check-site', 'events/reflex.tick.json']);
+    const find = async () => ({ ...deployment, modes: async () => ({ global: 'on' as const }) });
+
+    await expect(invoke(request, { MODE: 'dry-run' }, find)).rejects.toThrow('Mode dry-run was asked for');
+  });
+
+  it('takes an endpoint without a scheme for the mistake it is, before anything is called', async () => {
+    const find = vi.fn(async () => deployment);
+    const request = parseRequest(['check-site', 'events/reflex.tick.json']);
+
+    await expect(invoke(request, { AWS_ENDPOINT_URL_SQS: 'localhost:4566' }, find)).rejects.toThrow(
+      /^AWS_ENDPOINT_URL_SQS: expected a URL such as http:\/\/127\.0\.0\.1:4566, found "localhost:4566"$/,
+    );
+    expect(find).not.toHaveBeenCalled();
   });
 
   it('of an unknown function lists the known', async () => {

@@ -155,6 +155,50 @@ describe('the script', () => {
     expect(marker().filesFailed).toBeGreaterThan(0);
   });
 
+  it('is no proof where something cannot even be looked at', async () => {
+    put('app.log', 'text\n');
+    // Names as long as a name may be, until the whole is longer than a path may be.
+    const dive = 'cd "$1"; for i in {1..25}; do mkdir "$2" && cd "$2" || exit 1; done; echo lost > last.log';
+    execFileSync('bash', ['-c', dive, 'bash', mounted, 'd'.repeat(200)]);
+
+    const { code, stderr } = await rescue();
+    execFileSync('rm', ['-rf', mounted]);
+
+    expect(code).toBe(75);
+    expect(stderr).toContain('1 that cannot be read');
+    expect(marker()).toMatchObject({ files: 0, filesFailed: 1, filesSkipped: 0 });
+  });
+
+  it('copies a file of any name that is text', async () => {
+    const names = [
+      ...[
+        ' lead',
+        'trail ',
+        '-dash',
+        '~',
+        'back\\slash',
+        '$(x)',
+        '..',
+        '*',
+        '%41',
+        'a+b',
+        'a&b<c>',
+        '🔥',
+        'q"\'',
+        '#',
+        '?',
+      ],
+      ...['new\nline', 'x\nwarning: y', 'tab\t', 'cr\r', 'e\u0301', '\u00e9', '(dryrun) upload: z'],
+    ].map((name) => `${name}.log`);
+    for (const name of names) put(name, `${name}\n`);
+
+    const { code } = await rescue();
+
+    expect(code).toBe(0);
+    expect(files().sort()).toEqual(names.sort());
+    expect(marker()).toMatchObject({ files: names.length, filesFailed: 0 });
+  });
+
   it('is no proof where nothing can be listed in S3', async () => {
     put('app.log', 'text\n');
     s3.refuse = (key) => !key.includes('_RESCUED');

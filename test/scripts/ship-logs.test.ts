@@ -183,6 +183,31 @@ describe('the script', () => {
     expect(marker()).toMatchObject({ files: 1, partial: false });
   });
 
+  it('ships a large file whose name looks like an option after all others, too', async () => {
+    put('-a.log', 9 * 1024 * 1024);
+    put('small.log', 'text\n');
+
+    const { code, stderr } = await ship();
+
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(shipped()).toEqual(['vol-0123456789abcdef0/small.log', 'vol-0123456789abcdef0/-a.log', '_SHIPPED.json']);
+  });
+
+  it('names a directory in the marker as it was asked for, whatever it links to', async () => {
+    const odd = join(root, 'an "odd" name');
+    mkdirSync(odd);
+    writeFileSync(join(odd, 'app.log'), 'text\n');
+    symlinkSync(odd, join(root, 'link'));
+    mount(root, '/dev/nvme1n1', 'ext4');
+
+    const { code } = await ship({ SHIP_SOURCE: join(root, 'link') });
+
+    expect(code).toBe(0);
+    expect(shipped()[0]).toBe('vol-0123456789abcdef0/an "odd" name/app.log');
+    expect(marker().sources).toMatchObject([{ path: join(root, 'link') }]);
+  });
+
   it('says that a file was not sent', async () => {
     put('good.log', 'good\n');
     put('bad.log', 'bad\n');
@@ -309,6 +334,24 @@ describe('two commands at once', () => {
     expect(second.code).toBe(0);
     expect(marker()).toMatchObject({ phase: 'interruption', partial: false });
   });
+
+  it('have the interruption wait until its deadline for a pre-copy that is at its end', async () => {
+    const holder = spawn('sleep', ['60']);
+    writeFileSync(join(root, 'lock'), `${holder.pid} pre-copy\n`);
+    // Somebody has the lock; how long it is waited for is written down.
+    writeFileSync(
+      join(stubs, 'flock'),
+      `#!/bin/sh\ncase "$*" in *-w*) echo "$2" > '${join(root, 'waited')}' ;; esac\nexit 1\n`,
+      { mode: 0o755 },
+    );
+
+    const { code, stderr } = await ship();
+    holder.kill();
+
+    expect(code).toBe(75);
+    expect(stderr).toContain('does not end');
+    expect(Number(readFileSync(join(root, 'waited'), 'utf8'))).toBeGreaterThan(45);
+  });
 });
 
 describe('what it does not begin with', () => {
@@ -325,6 +368,23 @@ describe('what it does not begin with', () => {
     expect(code).toBe(64);
     expect(stderr).toContain(named);
     expect(s3.stored).toEqual([]);
+  });
+
+  it('is a host on which none of the directories exists', async () => {
+    put('app.log', 'text\n');
+
+    const { code, stderr } = await ship({ SHIP_SOURCE: `${logs}/none ${logs}/app.log` });
+
+    expect(code).toBe(69);
+    expect(stderr).toContain(`no directory: ${logs}/none ${logs}/app.log`);
+    expect(s3.stored).toEqual([]);
+  });
+
+  it('is a host on which the lock cannot be written', async () => {
+    const { code, stderr } = await ship({ SHIP_LOCK: join(root, 'none/lock') });
+
+    expect(code).toBe(69);
+    expect(stderr).toContain('none/lock cannot be written');
   });
 
   it('is a host without the AWS CLI', async () => {

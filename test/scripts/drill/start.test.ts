@@ -1,11 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect, loopback } from '../../../scripts/drill/aws.ts';
-import { claimPort, cleanEnvironment, freePort, start } from '../../../scripts/drill/emulator.ts';
+import {
+  claimFolder,
+  claimPort,
+  cleanEnvironment,
+  freePort,
+  releaseFolder,
+  start,
+} from '../../../scripts/drill/emulator.ts';
 import { readOptions } from '../../../scripts/drill/options.ts';
 import { Problem } from '../../../scripts/drill/problem.ts';
 import { zip } from '../../../scripts/drill/zip.ts';
@@ -60,6 +68,43 @@ describe('a port', () => {
       message: `Port ${port} is taken.`,
       wayOut: expect.stringContaining('unset PORT'),
     });
+  });
+});
+
+describe('the folder of a drill', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'drill-folder-'));
+  const tmp = join(directory, 'tmp');
+  beforeEach(() => mkdirSync(tmp, { recursive: true }));
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+  const ownedBy = (pid: number | undefined) => writeFileSync(join(directory, 'pid'), String(pid));
+
+  it('is refused while the drill that has it runs, and left as it is', () => {
+    ownedBy(process.ppid);
+
+    expect(() => claimFolder(directory)).toThrow(
+      `Another drill is under way in this checkout: process ${process.ppid}.`,
+    );
+    releaseFolder(directory);
+
+    expect(existsSync(tmp)).toBe(true);
+  });
+
+  it('is made anew after a drill that is gone', () => {
+    ownedBy(spawnSync(process.execPath, ['--version']).pid);
+
+    claimFolder(directory);
+
+    expect(existsSync(tmp)).toBe(false);
+  });
+
+  it('can be had again once it is given up', () => {
+    claimFolder(directory);
+    mkdirSync(tmp);
+
+    releaseFolder(directory);
+
+    expect(existsSync(tmp)).toBe(false);
+    expect(() => claimFolder(directory)).not.toThrow();
   });
 });
 

@@ -177,6 +177,12 @@ describe('the story of an incident', () => {
     expect(await told({ actions: [{ ...action, error: 'LimitExceededException: ten' }] })).toContain(
       'FAILED: LimitExceededException: ten',
     );
+    const unknown = {
+      decision: 'defer',
+      reason: 'act-unknown',
+      actions: [{ ...action, error: 'TimeoutError' }],
+    } as const;
+    expect(await told(unknown)).toContain('result unknown: TimeoutError');
   });
 
   it('tells a record without an incident alone', async () => {

@@ -26,6 +26,14 @@ describe('hold', () => {
     expect(await holdOf(made, 'orders-eu')).toBeUndefined();
   });
 
+  it('says how it ends with a command that reaches the same stack', async () => {
+    const made = await known('orders');
+    const { out } = await made.run('hold', 'orders', '--reason', 'load test', '--yes', '--prefix', 'reflex-dev');
+    expect(out).toContain('npm run ops -- release --prefix reflex-dev stream/orders');
+    const { err } = await made.run('history', 'nothing', '--prefix', 'reflex-dev');
+    expect(err).toContain('npm run ops -- history --prefix reflex-dev lists what is known.');
+  });
+
   it('refuses a text that means several', async () => {
     const made = await known('orders-us', 'orders-eu');
     const { code, err } = await made.run('hold', 'orders-', '--reason', 'load test', '--yes');

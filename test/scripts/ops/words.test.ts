@@ -22,6 +22,7 @@ describe('a name', () => {
   it('is the end of the ARN, or the text itself', () => {
     expect(nameOf(streamArn())).toBe('stream/orders');
     expect(nameOf('orders')).toBe('orders');
+    expect(nameOf('https://[2001:db8:0:1::5]/health')).toBe('https://[2001:db8:0:1::5]/health');
   });
 });
 
