@@ -51,6 +51,7 @@ export const reasons = {
   'consumers-behind': 'Iterator age is above its limit; scale-in would make catching up slower.',
   'consumers-unseen': 'No consumer is seen reading with GetRecords; scale-in is not safe to judge.',
   'skew-unseen': 'The stream is loaded unevenly and has no shard-level metrics of a whole day to shrink by.',
+  'burst-before': 'When it was shrunk from as many shards, bursts were rejected; they need the room.',
   'no-mergeable-pair': 'No two neighbouring shards are cold enough to become one.',
   'stream-gone': 'The stream does not exist any more.',
   'stream-deleting': 'The stream is being deleted.',
@@ -70,7 +71,8 @@ export const reasons = {
   'spot-interruption': 'Fargate takes the task back; it is deregistered from its target groups and from Cloud Map.',
   // drain-fargate: why it waits
   'last-target': 'Nothing else would be left in the target group or registry; it stays until its task is stopping.',
-  'address-unknown': 'Neither event nor AWS shows the address of the task, or its port, yet; they are asked again.',
+  'address-unknown':
+    'Neither event nor AWS shows the address of the task, or its port; they are asked again, and a person is told where it stayed so to the end.',
   // drain-fargate: why it leaves the task alone
   'task-gone': 'The task is deprovisioning or stopped; its address may be another task by now.',
   'too-late': 'More than 150 s have passed since the notice; the address may be another task by now.',
@@ -111,6 +113,7 @@ export const reasons = {
   'nothing-to-remove': 'All is calm, and nothing may or can be taken away.',
   memcached: 'Memcached is multithreaded and has no replication group; other remedies apply.',
   'cache-gone': 'The cache does not exist any more, or is being deleted.',
+  'node-of-group': 'The node belongs to a replication group, which is looked at as a whole.',
   // relieve-elasticache: why a person must look
   'warning-level': 'The engine is above 65 % and below 90 %; the plan is reported, nothing is changed.',
   'reads-not-offloaded': 'Reads keep the primary busy, and clients do not read from replicas.',
@@ -147,6 +150,8 @@ export const reasons = {
   // save-spot-logs: why a person must look
   'logs-unrecoverable': 'The host is gone with its logs: no volume of it was kept, and it has not shipped them.',
   'volume-not-kept': 'A log volume would be deleted with its instance, and repeated tries to change that failed.',
+  'volume-not-tagged':
+    'A log volume outlives its instance, but repeated tries to tag it failed: the rescue does not find it.',
 
   // resume-fargate: why it acts
   'resume-task': 'A Spot interruption ended the task; RunTask with the same revision, network and overrides.',
@@ -154,6 +159,7 @@ export const reasons = {
   'task-stopping': 'The task is being stopped; what it needs to run again is saved.',
   'resume-starting': 'The task that goes on with the work is starting.',
   // resume-fargate: why it leaves the task alone
+  'cluster-gone': "The task's cluster does not exist any more, or not in this account and Region.",
   'resume-not-wanted': 'Neither the task nor its definition carries the tag reflex:resume = true.',
   'stopped-otherwise': 'Something other than a Spot interruption ended the task.',
   'work-done': 'Every essential container exited with 0, and the tags say that this means done.',
@@ -174,12 +180,15 @@ export const reasons = {
   'logs-proven': 'The task has ended well and its marker says that every file is in S3.',
   'clean-up': 'The logs are proven to be in S3; the volume is deleted, then its snapshots.',
   'rescue-retry': 'A snapshot or a task failed; it is tried again after a pause, five times in all.',
+  'volume-copied':
+    'A volume carries the tags of one that was kept before it was made: a restored backup. It is left alone.',
   'volume-reused': 'A kept volume is attached to another instance; it is taken off the rescue.',
   // rescue-spot-logs: why it waits
   'volume-detaching': 'The instance is going or gone and has not let go of the volume yet.',
   'snapshot-pending': 'The snapshot is not complete yet.',
   'shipping-logs': 'The task that ships the logs is under way.',
   'rescue-backoff': 'An attempt failed; the next one is not due yet.',
+  'snapshot-not-taken': 'EC2 takes no more snapshots at once; it is asked again.',
   'task-not-placed': 'ECS did not run the rescue task; it is asked again.',
   'volume-busy': 'EC2 does not delete the volume at the moment; it is tried again.',
   // rescue-spot-logs: why it leaves the volume alone
@@ -200,6 +209,8 @@ export const reasons = {
   'spot-fallback': 'Fargate has no Spot capacity for the service; on-demand tasks stand in.',
   'spot-failback':
     'Spot capacity is back; on-demand tasks are taken back step by step, or the original strategy is set again.',
+  'fallback-capped':
+    'More on-demand tasks stand in than reflex:fallback-max allows by now; they are taken back at once.',
   // restore-capacity, services: why it waits
   'tasks-starting': 'Every task has been placed for the moment; whether they start is looked at again.',
   'spot-short': 'What stands in does so; Spot is still short.',

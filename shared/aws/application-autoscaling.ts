@@ -4,7 +4,7 @@ import {
   type ServiceNamespace,
 } from '@aws-sdk/client-application-auto-scaling';
 import { client, isErrorNamed } from './client.ts';
-import { allPages } from './pages.ts';
+import { allPages, chunksOf } from './pages.ts';
 
 /** Ids a call may name. */
 const IDS_PER_CALL = 50;
@@ -19,10 +19,10 @@ export const scalableDimensions = async (
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, readonly string[]>> => {
   const found = new Map<string, string[]>();
-  const read = async (some: readonly string[]) => {
+  const read = async (ResourceIds: string[]) => {
     const targets = await allPages(async (NextToken) => {
       const page = await client(ApplicationAutoScalingClient).send(
-        new DescribeScalableTargetsCommand({ ServiceNamespace: namespace, ResourceIds: [...some], NextToken }),
+        new DescribeScalableTargetsCommand({ ServiceNamespace: namespace, ResourceIds, NextToken }),
       );
       return { items: page.ScalableTargets, next: page.NextToken };
     });
@@ -30,10 +30,8 @@ export const scalableDimensions = async (
       found.set(ResourceId, [...(found.get(ResourceId) ?? []), ScalableDimension]);
     }
   };
-  const calls: Promise<void>[] = [];
-  for (let i = 0; i < ids.length; i += IDS_PER_CALL) calls.push(read(ids.slice(i, i + IDS_PER_CALL)));
   try {
-    await Promise.all(calls);
+    await Promise.all(chunksOf(ids, IDS_PER_CALL).map(read));
   } catch (error) {
     if (!isErrorNamed(error, 'ValidationException')) throw error;
   }

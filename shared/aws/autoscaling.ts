@@ -15,7 +15,7 @@ import {
   type UpdateAutoScalingGroupType,
 } from '@aws-sdk/client-auto-scaling';
 import { client } from './client.ts';
-import { allPages } from './pages.ts';
+import { allPages, chunksOf } from './pages.ts';
 
 const autoscaling = () => client(AutoScalingClient);
 /** Whoever changes a group repeats the call itself, and only while it still makes sense. */
@@ -29,8 +29,7 @@ export const detachesPerCall = 20;
 /** Groups by name, with the lifecycle state of each of their instances; those that do not exist are left out. */
 export const describeAutoScalingGroups = async (names: readonly string[]): Promise<AutoScalingGroup[]> => {
   const groups: AutoScalingGroup[] = [];
-  for (let start = 0; start < names.length; start += groupsPerCall) {
-    const AutoScalingGroupNames = names.slice(start, start + groupsPerCall);
+  for (const AutoScalingGroupNames of chunksOf(names, groupsPerCall)) {
     groups.push(...(await groupsBy({ AutoScalingGroupNames })));
   }
   return groups;

@@ -11,6 +11,7 @@ import {
   type PutMetricAlarmInput,
 } from '@aws-sdk/client-cloudwatch';
 import { client } from './client.ts';
+import { chunksOf } from './pages.ts';
 
 const cloudwatch = () => client(CloudWatchClient);
 
@@ -47,9 +48,7 @@ export const getMetricData = async (queries: readonly MetricQuery[], range: Rang
   const pointsEach = Math.ceil((range.end - range.start) / 1_000 / range.periodSeconds) + 1;
   const size = Math.max(1, Math.min(QUERIES_PER_CALL, Math.floor(POINTS_PER_CALL / pointsEach)));
   const atOnce = Math.max(1, Math.floor(POINTS_A_SECOND / (size * pointsEach)));
-  const calls = Array.from({ length: Math.ceil(queries.length / size) }, (_, i) =>
-    queries.slice(i * size, (i + 1) * size),
-  );
+  const calls = chunksOf(queries, size);
   const series: Points[] = [];
   while (calls.length > 0) {
     const answers = await Promise.all(calls.splice(0, atOnce).map((call) => oneCall(call, aligned(range))));
@@ -115,13 +114,9 @@ export interface DescribedAlarms {
 export const describeAlarms = async (names: readonly string[]): Promise<DescribedAlarms> => {
   const MetricAlarms: MetricAlarm[] = [];
   const CompositeAlarms: CompositeAlarm[] = [];
-  for (let i = 0; i < names.length; i += 100) {
+  for (const AlarmNames of chunksOf(names, 100)) {
     const page = await cloudwatch().send(
-      new DescribeAlarmsCommand({
-        AlarmNames: names.slice(i, i + 100),
-        AlarmTypes: ['MetricAlarm', 'CompositeAlarm'],
-        MaxRecords: 100,
-      }),
+      new DescribeAlarmsCommand({ AlarmNames, AlarmTypes: ['MetricAlarm', 'CompositeAlarm'], MaxRecords: 100 }),
     );
     MetricAlarms.push(...(page.MetricAlarms ?? []));
     CompositeAlarms.push(...(page.CompositeAlarms ?? []));

@@ -9,6 +9,7 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { chunksOf } from './pages.ts';
 
 /**
  * The table: partition key `pk` (S), sort key `sk` (S), TTL attribute `expiresAt` (N, epoch s), and a sparse index `attention`
@@ -98,7 +99,7 @@ export function dynamoTable(
   return {
     async getMany(keys) {
       const distinct = [...new Map(keys.map((key) => [JSON.stringify([key.pk, key.sk]), key])).values()];
-      return (await Promise.all(chunks(distinct, batchGetMax).map(getChunk))).flat();
+      return (await Promise.all(chunksOf(distinct, batchGetMax).map(getChunk))).flat();
     },
 
     async put(item) {
@@ -145,7 +146,7 @@ export function dynamoTable(
         const own = new Set(chunk.map(([name]) => name));
         return Object.entries(toFound(old).marks).filter(([name]) => own.has(name) || !Object.hasOwn(marks, name));
       };
-      const before = await Promise.all(chunks(Object.entries(marks), marksPerUpdate).map(update));
+      const before = await Promise.all(chunksOf(Object.entries(marks), marksPerUpdate).map(update));
       return Object.fromEntries(before.flat());
     },
 
@@ -202,10 +203,6 @@ async function pages(
     from = page.LastEvaluatedKey;
   } while (from !== undefined && items.length < limit);
   return items.slice(0, limit);
-}
-
-function chunks<T>(list: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
 }
 
 function toKey({ pk, sk }: ItemKey): Attributes {

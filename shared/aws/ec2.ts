@@ -20,7 +20,7 @@ import {
   type Volume,
 } from '@aws-sdk/client-ec2';
 import { client } from './client.ts';
-import { allPages, type Page } from './pages.ts';
+import { allPages, chunksOf, type Page } from './pages.ts';
 
 const ec2 = () => client(EC2Client);
 /** Whoever changes something paces and repeats the calls itself: the SDK's own repetitions would come between. */
@@ -57,8 +57,7 @@ const pages = async <T>(
   read: (values: string[], token: string | undefined) => Promise<Page<T>>,
 ): Promise<T[]> => {
   const found: T[] = [];
-  for (let start = 0; start < values.length; start += valuesPerFilter) {
-    const some = values.slice(start, start + valuesPerFilter);
+  for (const some of chunksOf(values, valuesPerFilter)) {
     found.push(...(await allPages((token) => read(some, token))));
   }
   return found;

@@ -23,7 +23,7 @@ import {
   type UpdateServiceRequest,
 } from '@aws-sdk/client-ecs';
 import { client } from './client.ts';
-import { allPages } from './pages.ts';
+import { allPages, chunksOf } from './pages.ts';
 
 const ecs = () => client(ECSClient);
 
@@ -87,9 +87,8 @@ export const containerInstancesOn = async (
   instances: readonly string[],
 ): Promise<ContainerInstance[]> => {
   const arns: string[] = [];
-  for (let start = 0; start < instances.length; start += idsPerFilter) {
-    const ids = instances.slice(start, start + idsPerFilter).map((id) => `'${id}'`);
-    const filter = `ec2InstanceId in [${ids.join(', ')}]`;
+  for (const ids of chunksOf(instances, idsPerFilter)) {
+    const filter = `ec2InstanceId in [${ids.map((id) => `'${id}'`).join(', ')}]`;
     const some = await allPages(async (nextToken) => {
       const page = await ecs().send(new ListContainerInstancesCommand({ cluster, filter, nextToken }));
       return { items: page.containerInstanceArns, next: page.nextToken };
@@ -97,13 +96,8 @@ export const containerInstancesOn = async (
     arns.push(...some);
   }
   const found: ContainerInstance[] = [];
-  for (let start = 0; start < arns.length; start += containerInstancesPerCall) {
-    const answer = await ecs().send(
-      new DescribeContainerInstancesCommand({
-        cluster,
-        containerInstances: arns.slice(start, start + containerInstancesPerCall),
-      }),
-    );
+  for (const containerInstances of chunksOf(arns, containerInstancesPerCall)) {
+    const answer = await ecs().send(new DescribeContainerInstancesCommand({ cluster, containerInstances }));
     found.push(...(answer.containerInstances ?? []));
   }
   return found.filter(({ ec2InstanceId = '' }) => instances.includes(ec2InstanceId));
@@ -174,13 +168,12 @@ export const describeTaskDefinitionWithTags = async (
 };
 
 /**
- * ARNs of the tasks that were run with these words in `startedBy`; stopped ones for an hour. 100 calls, then 20 a second, per account.
- * @iam ecs:ListTasks
+ * ARNs of the tasks that were run with these words in `startedBy`: those that shall run; where there is none, those told to stop, and for
+ * an hour those that have stopped. 100 calls, then 20 a second, per account.
  */
 export const listTasksStartedBy = async (cluster: string, startedBy: string): Promise<string[]> => {
-  const of = async (desiredStatus: DesiredStatus): Promise<string[]> =>
-    (await ecs().send(new ListTasksCommand({ cluster, startedBy, desiredStatus }))).taskArns ?? [];
-  return (await Promise.all([of('RUNNING'), of('STOPPED')])).flat();
+  const running = await listTasks({ cluster, startedBy, desiredStatus: 'RUNNING' });
+  return running.length > 0 ? running : listTasks({ cluster, startedBy, desiredStatus: 'STOPPED' });
 };
 
 /**
@@ -210,8 +203,7 @@ export const clusterProviders = async (
   clusters: readonly string[],
 ): Promise<ReadonlyMap<string, readonly string[]>> => {
   const found = new Map<string, readonly string[]>();
-  for (let start = 0; start < clusters.length; start += clustersPerCall) {
-    const some = clusters.slice(start, start + clustersPerCall);
+  for (const some of chunksOf(clusters, clustersPerCall)) {
     const answer = await ecs().send(new DescribeClustersCommand({ clusters: some }));
     for (const { clusterArn = '', capacityProviders = [] } of answer.clusters ?? [])
       found.set(clusterArn, capacityProviders);

@@ -22,7 +22,7 @@ import {
   type ServerlessCache,
 } from '@aws-sdk/client-elasticache';
 import { client, isErrorNamed } from './client.ts';
-import { allPages, type Page } from './pages.ts';
+import { allPages, chunksOf, type Page } from './pages.ts';
 
 const elasticache = () => client(ElastiCacheClient);
 
@@ -168,14 +168,10 @@ export const updatesUnderWay = async (groups: readonly string[], clusters: reado
       for (const id of [ReplicationGroupId, CacheClusterId]) if (id !== undefined) updating.add(id);
     }
   };
-  const calls: Promise<void>[] = [];
-  for (let i = 0; i < groups.length; i += UPDATES_OF) {
-    calls.push(read({ ReplicationGroupIds: groups.slice(i, i + UPDATES_OF) }));
-  }
-  for (let i = 0; i < clusters.length; i += UPDATES_OF) {
-    calls.push(read({ CacheClusterIds: clusters.slice(i, i + UPDATES_OF) }));
-  }
-  await Promise.all(calls);
+  await Promise.all([
+    ...chunksOf(groups, UPDATES_OF).map((ReplicationGroupIds) => read({ ReplicationGroupIds })),
+    ...chunksOf(clusters, UPDATES_OF).map((CacheClusterIds) => read({ CacheClusterIds })),
+  ]);
   return updating;
 };
 

@@ -2,7 +2,7 @@ import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { client } from './client.ts';
 
 export interface TopicMessage {
-  /** ASCII, at most 100 characters, no line break (SNS). */
+  /** ASCII, less than 100 characters, no line break (SNS). */
   readonly subject: string;
   /** JSON text: a message per protocol, at least `default`; at most 256 KB as a whole (SNS). */
   readonly message: string;

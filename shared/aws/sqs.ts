@@ -1,5 +1,6 @@
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { client } from './client.ts';
+import { chunksOf } from './pages.ts';
 
 /** SQS delays a message at most 15 minutes. */
 export const maxDelaySeconds = 900;
@@ -38,8 +39,7 @@ export async function sendBatch(queueUrl: string, messages: readonly QueueMessag
     DelaySeconds: allowed(delaySeconds),
   }));
   const failures: SendFailure[] = [];
-  for (let start = 0; start < entries.length; start += 10) {
-    const batch = entries.slice(start, start + 10);
+  for (const batch of chunksOf(entries, 10)) {
     try {
       const { Failed = [] } = await client(SQSClient).send(
         new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: batch }),

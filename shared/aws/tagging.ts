@@ -1,6 +1,6 @@
 import { GetResourcesCommand, ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
 import { client } from './client.ts';
-import { allPages } from './pages.ts';
+import { allPages, chunksOf } from './pages.ts';
 
 export interface TaggedResource {
   readonly arn: string;
@@ -40,16 +40,14 @@ const ARNS_PER_CALL = 100;
 export const tagsOf = async (
   arns: readonly string[],
 ): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> => {
-  const read = async (some: readonly string[]) => {
+  const read = async (ResourceARNList: string[]) => {
     const { ResourceTagMappingList = [] } = await client(ResourceGroupsTaggingAPIClient).send(
-      new GetResourcesCommand({ ResourceARNList: [...some] }),
+      new GetResourcesCommand({ ResourceARNList }),
     );
     return ResourceTagMappingList;
   };
-  const calls: ReturnType<typeof read>[] = [];
-  for (let i = 0; i < arns.length; i += ARNS_PER_CALL) calls.push(read(arns.slice(i, i + ARNS_PER_CALL)));
   return new Map(
-    (await Promise.all(calls))
+    (await Promise.all(chunksOf(arns, ARNS_PER_CALL).map(read)))
       .flat()
       .map(({ ResourceARN = '', Tags = [] }) => [
         ResourceARN,

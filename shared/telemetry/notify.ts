@@ -1,12 +1,15 @@
 import type { Json } from '../json.ts';
 import type { HistoryRecord } from '../ledger/types.ts';
 import { reasons } from '../reasons.ts';
+import { inStack } from '../words.ts';
 import { type Log, redact } from './logging.ts';
 
 export interface NotificationContext {
   readonly version: string;
   readonly region: string;
   readonly account: string;
+  /** The stack's ResourcePrefix: the commands in the text name it. */
+  readonly prefix: string;
   /** When Reflex looks at the resource again by itself, epoch ms; null: when the next event or sweep says so. */
   readonly nextCheckAt: number | null;
 }
@@ -33,7 +36,7 @@ export interface ChatNotification {
 }
 
 export interface Notification {
-  /** ASCII, at most 100 characters, no line break (SNS). */
+  /** ASCII, less than 100 characters, no line break (SNS). */
   readonly subject: string;
   /** One paragraph, for SMS and every protocol without its own text. */
   readonly default: string;
@@ -43,6 +46,8 @@ export interface Notification {
   /** All of it as SNS takes it with `MessageStructure: json`. */
   readonly message: string;
 }
+
+const maxSubjectCharacters = 99;
 
 /** SNS takes 256 KB; the rest is for the subject and the request's own fields. */
 const maxMessageBytes = 250_000;
@@ -99,7 +104,7 @@ function withDetail(record: HistoryRecord, context: NotificationContext, detail:
   const shown: Shown = {
     record,
     context,
-    name: clip(record.resource.split(':').slice(5).join(':') || record.resource),
+    name: clip(record.resource.replace(/^arn:(?:[^:]*:){4}/, '')),
     resource: clip(record.resource),
     cause: clip(record.cause),
     why: clip(record.why),
@@ -114,12 +119,11 @@ function withDetail(record: HistoryRecord, context: NotificationContext, detail:
     facts: clipped(JSON.stringify(redact(record.facts), null, 2), detail.facts),
     factsForPrograms: detail.facts === Number.POSITIVE_INFINITY ? redact(record.facts) : 'left out: too long for SNS',
   };
-  const subject = clipped(
-    `Reflex ${verdict(record)}: ${record.fn} ${shown.name} (${record.reason})`.replaceAll(/[^\x20-\x7e]/g, '?'),
-    100,
-  );
-  const summary = `${headline(shown)} ${shown.why}`;
-  const email = emailText(shown);
+  const [begins, ends] = [`Reflex ${verdict(record)}: ${record.fn} `, ` (${record.reason})`];
+  const name = clipped(shown.name, maxSubjectCharacters - begins.length - ends.length);
+  const subject = `${begins}${name}${ends}`.replaceAll(/[^\x20-\x7e]/g, '?');
+  const summary = inStack(`${headline(shown)} ${shown.why}`, context.prefix);
+  const email = inStack(emailText(shown), context.prefix);
   const chat = chatEvent(shown, summary);
   const forPrograms = JSON.stringify({
     fn: record.fn,
@@ -210,12 +214,15 @@ function chatEvent(shown: Shown, summary: string): ChatNotification {
       textType: 'client-markdown',
       title: clipped(`${icon(record)} ${record.fn}: ${verdict(record)} on ${name}`, 250),
       description: clipped(
-        [
-          `*${record.decision}* because of *${record.reason}*: ${shown.why}`,
-          `Seen at ${time(record.at)}, woken by ${shown.cause}.`,
-          ...callLines(shown),
-          next(shown),
-        ].join('\n'),
+        inStack(
+          [
+            `*${record.decision}* because of *${record.reason}*: ${shown.why}`,
+            `Seen at ${time(record.at)}, woken by ${shown.cause}.`,
+            ...callLines(shown),
+            next(shown),
+          ].join('\n'),
+          context.prefix,
+        ),
         maxChatCharacters,
       ),
       nextSteps: [
@@ -223,7 +230,7 @@ function chatEvent(shown: Shown, summary: string): ChatNotification {
         `The whole story: \`npm run ops -- history ${clipped(resource, 250)}\``,
         'Stop Reflex: `npm run ops -- mode set off`',
         ...trace,
-      ],
+      ].map((step) => inStack(step, context.prefix)),
       keywords: [record.fn, record.decision, record.reason, ...(record.dryRun ? ['dry-run'] : [])],
     },
     metadata: {
@@ -246,15 +253,18 @@ function chatEvent(shown: Shown, summary: string): ChatNotification {
 }
 
 function headline({ record, name }: Shown): string {
+  if (isUnknown(record)) return `Reflex called AWS to act on ${name}, and does not know what came of it.`;
   const failed = record.actions.some(({ error }) => error !== undefined);
+  if (failed && record.decision !== 'escalate') return `Reflex tried to act on ${name}, and AWS refused.`;
   switch (record.decision) {
     case 'act':
-      if (record.dryRun) return `Reflex would have acted on ${name} (dry run: nothing was changed).`;
-      return failed ? `Reflex tried to act on ${name}, and AWS refused.` : `Reflex acted on ${name}.`;
+      return record.dryRun
+        ? `Reflex would have acted on ${name} (dry run: nothing was changed).`
+        : `Reflex acted on ${name}.`;
     case 'skip':
       return record.reason === 'resolved'
         ? `Reflex closed the incident of ${name}: the facts say it is over.`
-        : `Reflex found nothing to do for ${name}.`;
+        : `Reflex did nothing about ${name}.`;
     case 'defer':
       return `Reflex waits before it acts on ${name}.`;
     case 'escalate':
@@ -262,7 +272,11 @@ function headline({ record, name }: Shown): string {
   }
 }
 
+/** The calls may have been made or not; the facts will say. */
+const isUnknown = ({ unresolved, reason }: HistoryRecord): boolean => unresolved === true || reason === 'act-unknown';
+
 function verdict(record: HistoryRecord): string {
+  if (isUnknown(record)) return 'result unknown';
   if (record.actions.some(({ error }) => error !== undefined)) return 'failed';
   switch (record.decision) {
     case 'act':
@@ -277,7 +291,8 @@ function verdict(record: HistoryRecord): string {
 }
 
 function icon(record: HistoryRecord): string {
-  if (record.decision === 'escalate' || verdict(record) === 'failed') return ':rotating_light:';
+  if (record.decision === 'escalate' || ['failed', 'result unknown'].includes(verdict(record)))
+    return ':rotating_light:';
   return record.dryRun ? ':test_tube:' : ':gear:';
 }
 
@@ -286,7 +301,8 @@ function callLines({ record, actions, actionsLeftOut }: Shown): string[] {
   const result = (error: string | undefined): string => {
     if (record.dryRun) return 'not made (dry run)';
     if (record.unresolved) return 'result unknown: the invocation ended in between';
-    return error === undefined ? 'made' : `FAILED: ${error}`;
+    if (error === undefined) return 'made';
+    return isUnknown(record) ? `result unknown: ${error}` : `FAILED: ${error}`;
   };
   return [
     ...actions.map(({ call, params, error }, index) => `${index + 1}. ${call} ${params} - ${result(error)}`),
@@ -299,19 +315,20 @@ function next({ record, context }: Shown): string {
     return 'The resource is on hold: Reflex does not touch it until a person releases it (npm run ops -- release).';
   }
   if (context.nextCheckAt !== null) return `Reflex looks again at ${time(context.nextCheckAt)}.`;
-  if (record.decision === 'escalate')
-    return 'Reflex does nothing more by itself until the next event on this resource.';
-  return 'The incident is closed; the next event opens another.';
+  return record.incidentId === null || record.decision === 'escalate'
+    ? 'No check is planned: Reflex looks again when an event or its schedule brings the resource up.'
+    : 'The incident is closed; the next event opens another.';
 }
 
+/** Where the console of a partition is, where it is not AWS's commercial one. */
+const consoles: Readonly<Record<string, string>> = {
+  'aws-cn': 'console.amazonaws.cn',
+  'aws-us-gov': 'console.amazonaws-us-gov.com',
+  'aws-eusc': 'console.amazonaws-eusc.eu',
+};
+
 function traceLink({ record, context }: Shown): string {
-  const partition = record.resource.split(':')[1];
-  const domain =
-    partition === 'aws-cn'
-      ? 'console.amazonaws.cn'
-      : partition === 'aws-us-gov'
-        ? 'console.amazonaws-us-gov.com'
-        : `${context.region}.console.aws.amazon.com`;
+  const domain = consoles[record.resource.split(':')[1] ?? ''] ?? `${context.region}.console.aws.amazon.com`;
   return `https://${domain}/cloudwatch/home?region=${context.region}#xray:traces/${record.traceId}`;
 }
 

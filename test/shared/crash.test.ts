@@ -40,8 +40,8 @@ const points = [
   { port: 'table.mark', n: 1 },
   { port: 'table.put', n: 1 },
   { port: 'table.putIfVersion', n: 2 },
-  { port: 'enqueue', n: 1 },
   { port: 'notify', n: 1 },
+  { port: 'enqueue', n: 1 },
 ];
 
 describe('a delivery that goes wrong', () => {

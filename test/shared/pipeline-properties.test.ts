@@ -342,7 +342,11 @@ async function simulate(scheduler: Scheduler, manner: Manner, waves: readonly (r
       put(world, alarmOf(step.stream, 'z', 'OK'));
     } else if (step.do === 'trouble') {
       const found = shop.things.get(streamArn(step.stream));
-      if (found !== undefined) found.trouble += 2;
+      if (found !== undefined) {
+        // Of trouble that comes when all was well CloudWatch tells anew.
+        if (found.trouble === 0) put(world, alarmOf(step.stream, 'z'));
+        found.trouble += 2;
+      }
     } else if (step.do === 'sweep') await invokeWith('none', 0)(sqsBatch(tick(step.scope)));
     else if (step.do === 'direct') {
       const payload = alarmOf(step.stream, step.name);

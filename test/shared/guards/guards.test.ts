@@ -93,6 +93,11 @@ describe('freeze', () => {
     expect(closed(now + 1)).toMatchObject({ until: now + 15 * minute });
   });
 
+  it('looks again within the hour, because a calendar may be opened before its time', () => {
+    expect(closed(now + 60 * minute)).toMatchObject({ until: now + 60 * minute });
+    expect(closed(now + 40 * 24 * 60 * minute)).toMatchObject({ until: now + 60 * minute });
+  });
+
   it('is an error where the calendar cannot be read', () => {
     expect(() => restrain({ ...brakes, calendar: { error: new Error('denied') } })).toThrow(
       'the change calendar could not be read',

@@ -28,6 +28,7 @@ const context: NotificationContext = {
   version: '1.2.3',
   region: 'eu-west-1',
   account: '111122223333',
+  prefix: 'reflex',
   nextCheckAt: at + 60_000,
 };
 const build = (change: Partial<HistoryRecord> = {}, other: Partial<NotificationContext> = {}) =>
@@ -58,6 +59,12 @@ describe('the e-mail', () => {
     expect(email).not.toContain('dry run');
   });
 
+  it('names a site by its URL, whatever colons are in it', () => {
+    const site = 'https://[2001:db8:0:1::5]/health';
+
+    expect(build({ resource: site }).email).toContain(`Reflex acted on ${site}.`);
+  });
+
   it('says of a dry run that nothing was changed and no call was made', () => {
     const { email, subject } = build({ dryRun: true, mode: 'dry-run' });
 
@@ -66,9 +73,15 @@ describe('the e-mail', () => {
     expect(subject).toContain('dry run');
   });
 
-  it('says which call AWS refused and how', () => {
+  it.each([
+    ['act', 'scale-up'],
+    ['defer', 'rate-limited'],
+    ['skip', 'stream-gone'],
+  ] as const)('says which call AWS refused and how, where it comes to %s', (decision, reason) => {
     const [action] = record.actions;
     const { email, subject } = build({
+      decision,
+      reason,
       actions: action === undefined ? [] : [{ ...action, error: 'ResourceInUseException: busy' }],
     });
 
@@ -81,6 +94,43 @@ describe('the e-mail', () => {
     expect(build({ unresolved: true }).email).toContain('- result unknown: the invocation ended in between');
   });
 
+  it.each<[string, Partial<HistoryRecord>]>([
+    ['an invocation that ended in between', { unresolved: true, reason: 'intent-unresolved' }],
+    [
+      'a call without an answer',
+      {
+        decision: 'defer',
+        reason: 'act-unknown',
+        actions: [{ call: 'UpdateShardCount', params: {}, error: 'TimeoutError: 5 s' }],
+      },
+    ],
+  ])('claims neither success nor failure of %s', (_, change) => {
+    const { email, subject, chat } = build(change);
+
+    expect(subject).toMatch(/^Reflex result unknown: /);
+    expect(chat.content.title).toMatch(/^:rotating_light:/);
+    expect(email).toContain('Reflex called AWS to act on stream/orders, and does not know what came of it.');
+    expect(email).toMatch(/- result unknown: /);
+    expect(email).not.toMatch(/Reflex acted|FAILED|waits before it acts/);
+  });
+
+  it.each<[string, Partial<HistoryRecord>]>([
+    ['a dry run', { dryRun: true, mode: 'dry-run', incidentId: null }],
+    ['a finding', { decision: 'skip', reason: 'within-band', actions: [], incidentId: null }],
+    ['a message that is retried', { decision: 'escalate', reason: 'guard-error', actions: [], incidentId: null }],
+  ])('of %s speaks of no incident that never was, and of no end of looking', (_, change) => {
+    const { email } = build(change, { nextCheckAt: null });
+
+    expect(email).toContain(
+      'No check is planned: Reflex looks again when an event or its schedule brings the resource up.',
+    );
+    expect(email).not.toContain('The incident is closed');
+  });
+
+  it.each(['held', 'mode-off'] as const)('does not say of %s that there was nothing to do', (reason) => {
+    expect(build({ decision: 'skip', reason, actions: [] }).email).toContain('Reflex did nothing about stream/orders.');
+  });
+
   it('tells a person what to do when it escalates', () => {
     const change = { decision: 'escalate', reason: 'bad-tag', actions: [], advice: 'Correct the tag.' } as const;
 
@@ -89,7 +139,7 @@ describe('the e-mail', () => {
     expect(email).toContain('Reflex needs a person for stream/orders.');
     expect(email).toContain('WHAT A PERSON SHOULD DO\nCorrect the tag.');
     expect(email).toContain('CALLS\nNone.');
-    expect(email).toContain('Reflex does nothing more by itself until the next event on this resource.');
+    expect(email).toContain('No check is planned: Reflex looks again when an event or its schedule brings');
     expect(chat.content.nextSteps[0]).toBe('Correct the tag.');
   });
 
@@ -111,6 +161,26 @@ describe('the e-mail', () => {
     expect(email).toContain('The incident is closed; the next event opens another.');
   });
 
+  it('has commands that reach the stack it comes from, and no other of the account', () => {
+    const advice = 'When it is well again: npm run ops -- release orders';
+    const {
+      email,
+      chat,
+      default: summary,
+    } = build(
+      { decision: 'escalate', reason: 'not-converging', held: true, why: 'See npm run ops -- incidents.', advice },
+      { prefix: 'reflex-dev' },
+    );
+
+    const told = [email, summary, chat.content.description, ...chat.content.nextSteps].join('\n');
+    expect(told).toContain('npm run ops -- mode --prefix reflex-dev set off');
+    expect(told).toContain(`npm run ops -- history --prefix reflex-dev ${resource}`);
+    expect(told).toContain('npm run ops -- release --prefix reflex-dev orders');
+    expect(told).toContain('npm run ops -- incidents --prefix reflex-dev.');
+    expect(told).not.toMatch(/npm run ops -- [a-z]+(?! --prefix reflex-dev)\b/);
+    expect(build().email).not.toContain('--prefix');
+  });
+
   it('has no trace to show where none was recorded', () => {
     const { traceId: _, ...untraced } = record;
 
@@ -121,6 +191,7 @@ describe('the e-mail', () => {
   it.each([
     ['aws-cn', 'cn-north-1', 'https://console.amazonaws.cn/cloudwatch/home?region=cn-north-1#xray'],
     ['aws-us-gov', 'us-gov-west-1', 'https://console.amazonaws-us-gov.com/cloudwatch/home?region=us-gov-west-1#xray'],
+    ['aws-eusc', 'eusc-de-east-1', 'https://console.amazonaws-eusc.eu/cloudwatch/home?region=eusc-de-east-1#xray'],
   ])('links to the console of partition %s', (partition, region, link) => {
     expect(build({ resource: resource.replace('arn:aws:', `arn:${partition}:`) }, { region }).email).toContain(link);
   });
@@ -139,13 +210,20 @@ describe('the subject', () => {
     expect(build().subject).toBe('Reflex acted: reshard-kinesis stream/orders (scale-up)');
   });
 
-  it('is ASCII, one line and at most 100 characters, whatever the resource is called', () => {
+  it('is ASCII, one line and less than 100 characters, whatever the resource is called', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), (name) => {
         const { subject } = build({ resource: `arn:aws:kinesis:eu-west-1:1:stream/${name}\n` });
-        expect(subject).toMatch(/^Reflex [\x20-\x7e]{1,93}$/);
+        expect(subject).toMatch(/^Reflex [\x20-\x7e]{1,92}$/);
       }),
     );
+  });
+
+  it('shortens the name of the resource before anything else', () => {
+    const { subject } = build({ resource: `${resource}-${'x'.repeat(100)}` });
+
+    expect(subject).toMatch(/^Reflex acted: reshard-kinesis stream\/orders-x+\.\.\. \(scale-up\)$/);
+    expect(subject).toHaveLength(99);
   });
 });
 
