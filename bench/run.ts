@@ -3,12 +3,13 @@
  * `npm run bench -- policy` prints one of them.
  */
 import { coldStart } from './cold-start.ts';
-import { resharding } from './policy/table.ts';
+import { resharding, reshardingAgain } from './policy/table.ts';
 import { storm } from './storm.ts';
 
 const tables: Readonly<Record<string, () => Promise<void>>> = {
   storm,
   policy: resharding,
+  'policy-seeds': reshardingAgain,
   'cold-start': coldStart,
 };
 

@@ -3,7 +3,8 @@ import { usd } from './simulate.ts';
 import { METRICS_LATE_SECONDS, OPERATION_SECONDS } from './stream.ts';
 import { perShardOf, type Trace, worthOf } from './traces.ts';
 
-const DAY_MINUTES = 24 * 60;
+const HOUR_MINUTES = 60;
+const DAY_MINUTES = 24 * HOUR_MINUTES;
 const MINUTE_STEPS = 60 / OPERATION_SECONDS;
 /** A minute is seen when it is over and CloudWatch shows it. */
 const SEEN_AFTER_MINUTES = 1 + METRICS_LATE_SECONDS / 60;
@@ -93,16 +94,20 @@ const bySteps = (minutes: readonly number[]): number[] =>
   minutes.flatMap((value) => new Array<number>(MINUTE_STEPS).fill(value));
 
 /**
- * The optimum under the rules of docs/reshard-kinesis.md, one more each: no minute above 75 %; never fewer shards than the last 24 h would
- * need; changes by x2 and /2; and nothing known before CloudWatch shows it, one call at a time. What is above the last is the policy's own.
+ * The optimum under the rules of docs/reshard-kinesis.md, one more each: never fewer shards than the last 24 h would fill; no minute of them
+ * above 75 %; changes by x2 and /2; and nothing known before CloudWatch shows it, one call at a time. What is above the last is
+ * the policy's own.
  */
 export const chain = (trace: Trace) => {
   const means = worthOf(trace);
   const { up, down } = band(TARGET);
-  const headroom = means.map((mean) => Math.max(1, Math.ceil(mean / up)));
-  const day = highestOfLast(headroom, DAY_MINUTES);
+  const dayOf = (fullness: number): number[] =>
+    highestOfLast(
+      means.map((mean) => Math.max(1, Math.ceil(mean / fullness))),
+      DAY_MINUTES,
+    );
   const peaks = highestOfLast(means, DAY_MINUTES);
-  const doubled = (late: number): number[] => {
+  const stepped = (late: number): number[] => {
     let n = trace.shards;
     let changed = -Infinity;
     let rests = -Infinity;
@@ -114,19 +119,19 @@ export const chain = (trace: Trace) => {
         n *= 2;
         changed = minute;
       }
-      if (minute >= DAY_MINUTES - 60 && mean > 0 && peak / n < down && minute - changed >= 60) {
+      if (minute >= DAY_MINUTES - HOUR_MINUTES && mean > 0 && peak / n < down && minute - changed >= HOUR_MINUTES) {
         n = Math.max(Math.ceil(n / 2), Math.ceil(peak / TARGET), 1);
         changed = minute;
       }
       return n;
     });
   };
-  const seen = bySteps(doubled(SEEN_AFTER_MINUTES));
+  const seen = bySteps(stepped(SEEN_AFTER_MINUTES));
   return {
     optimum: optimum(trace),
-    headroom: optimum(trace, { floors: bySteps(headroom) }),
-    day: optimum(trace, { floors: bySteps(day) }),
-    doublings: optimum(trace, { floors: bySteps(doubled(0)) }),
+    day: optimum(trace, { floors: bySteps(dayOf(1)) }),
+    headroom: optimum(trace, { floors: bySteps(dayOf(up)) }),
+    steps: optimum(trace, { floors: bySteps(stepped(0)) }),
     seen: optimum(trace, { floors: seen, ceilings: seen }),
   };
 };

@@ -30,14 +30,19 @@ const asFacts = (seen: ReturnType<Stream['metrics']>): StreamMetrics => ({
 });
 
 /** The facts that observe.ts would read of the stream now; shard-level metrics are on, and consumers keep up. */
-const factsOf = (stream: Stream, { trigger }: Watch, tags: Readonly<Record<string, string>>): StreamFacts => {
+const factsOf = (
+  stream: Stream,
+  { trigger }: Watch,
+  tags: Readonly<Record<string, string>>,
+  target: number,
+): StreamFacts => {
   const shards = stream.shards();
   const metrics = asFacts(stream.metrics(15 * MINUTE));
   const { demand } = recent({ metrics }, undefined, stream.now);
   const judgesScaleIn =
     (trigger === 'alarm' || trigger === 'tick') &&
     demand !== null &&
-    shardsWorth(demand) / shards.length < band(0.5).down;
+    shardsWorth(demand) / shards.length < band(target).down;
   const loadOf = (id: string, seconds: number, periodSeconds: number): number | null => {
     const demand = peakDemand(inPeriods(asFacts(stream.metrics(seconds, id)), periodSeconds), periodSeconds * 1_000);
     return demand === null ? null : shardsWorth(demand);
@@ -112,12 +117,12 @@ export interface Ours extends Scaler {
 
 /**
  * reshard-kinesis itself: its `decide`, called by the pipeline with its guards, ledger, follow-ups and hourly tick, woken by two alarms:
- * a minute with rejected records, and two minutes of three above 75 % of the shards. Only AWS is the model: what is read, what
- * is called, and the queue.
+ * a minute with rejected records, and two minutes of three above the upper edge of the band (75 % at a target of 0.5). Only AWS is
+ * the model: what is read, what is called, and the queue. `target`: reflex:target-utilization.
  */
-export const ours = (): Ours => {
+export const ours = (target = 0.5): Ours => {
   const decisions: Ours['decisions'] = [];
-  const tags = { 'reflex:enabled': 'true' };
+  const tags = { 'reflex:enabled': 'true', 'reflex:target-utilization': String(target) };
   let stream: Stream | undefined;
   let runtime: FakeRuntime | undefined;
   let handle: ReturnType<typeof remediation> | undefined;
@@ -134,7 +139,7 @@ export const ours = (): Ours => {
         ...fn,
         sweep: async () => [streamArn()],
         observe: async (watches) =>
-          new Map(watches.map((watch) => [watch.resource, { facts: factsOf(model, watch, tags) }])),
+          new Map(watches.map((watch) => [watch.resource, { facts: factsOf(model, watch, tags, target) }])),
         act: inOrder<KinesisCall>(
           async (call) => {
             const refusal = made(model, call);
@@ -161,7 +166,7 @@ export const ours = (): Ours => {
         if (model.active && model.second % (15 * MINUTE) < MINUTE) counted = model.count;
         const { throttled, records } = model.metrics(10 * MINUTE);
         const newest = model.now - (MINUTE + METRICS_LATE_SECONDS + 2 * DELIVERY_SECONDS) * 1_000;
-        const limits = { throttled: 0, utilization: band(0.5).up * counted * model.perShard * MINUTE };
+        const limits = { throttled: 0, utilization: band(target).up * counted * model.perShard * MINUTE };
         for (const [name, series] of [
           ['throttled', throttled],
           ['utilization', records],

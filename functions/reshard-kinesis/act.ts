@@ -37,10 +37,13 @@ export const meaning = ({ call }: KinesisCall, error: unknown, now: number): Sto
     return escalate(
       'access-denied',
       `${call} was denied: ${message}`,
-      'The permission is bound to the tag reflex:enabled = true; check the tag, the permissions boundary and service control policies.',
+      `The permission is bound to the tag reflex:enabled = true on the ${call === 'PutFunctionConcurrency' ? 'function' : 'stream'}; check it, the permissions boundary and service control policies.`,
     );
   }
-  if (isThrottle(error)) return defer('rate-limited', again, `${call}: ${message}; looked at again in a minute.`);
+  // Lambda changes one thing of a function at a time, and somebody may just deploy it.
+  if (isThrottle(error) || isErrorNamed(error, 'ResourceConflictException')) {
+    return defer('rate-limited', again, `${call}: ${message}; looked at again in a minute.`);
+  }
   if (isTransient(error)) {
     return defer(
       'act-unknown',

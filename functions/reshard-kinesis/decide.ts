@@ -9,9 +9,9 @@ import {
   skip,
 } from '../../shared/decision.ts';
 import { type Recent, recent, shardsRequired, shardsWorth } from './demand.ts';
-import type { Demand, Memory, QueuedStep, Shard, ShardLoad, StreamSituation } from './facts.ts';
+import type { Consumer, Demand, Memory, QueuedStep, Shard, ShardLoad, StreamSituation } from './facts.ts';
 import type { Policy } from './policy.ts';
-import { adjacent, coldPairs, hottestAfter, midpoint, oneSidedSplits } from './shards.ts';
+import { adjacent, coldPairs, hottestAfter, isUneven, midpoint, oneSidedSplits } from './shards.ts';
 import { API_MAX_SHARDS, band, grown, shrunk } from './sizing.ts';
 
 export type KinesisCall =
@@ -48,6 +48,8 @@ const DAY_HOURS_SEEN = 12;
 const SATURATED = 0.95;
 /** What was queued is decided anew after this long: the load it was decided on is another by then. */
 const QUEUE_LIVES = HOUR;
+/** Shards this near to the upper edge of the band will pass it as those that have. */
+const NEARLY = 0.9;
 /** A lag longer than this is a backlog, which is read faster than it was written. */
 const BACKLOG = MINUTE;
 /** One-sided splits in a row after which a hot key is the only explanation left. */
@@ -196,7 +198,7 @@ const notProvisioned: Rule = (view) => {
 const settled: Rule = (view) => {
   const { memory, now, n } = view;
   if (memory.settling === undefined) return undefined;
-  const { settling, shrunkFrom, ...rest } = memory;
+  const { settling, shrunkFrom, burst, ...rest } = memory;
   const begins = settling.since + BEGINS_WITHIN;
   if (settling.to !== null && settling.to !== n && now < begins) {
     return defer('stream-updating', begins, `The reshard ${settling.from} -> ${settling.to} does not show yet.`);
@@ -206,7 +208,7 @@ const settled: Rule = (view) => {
     ...rest,
     activeSince: now,
     ...(asAsked && n > settling.from && { grown: true }),
-    ...(asAsked && shrunkFrom !== undefined && { shrunkFrom }),
+    ...(asAsked && shrunkFrom !== undefined && { shrunkFrom, ...(burst && { burst }) }),
   };
   const step = now - settling.since <= QUEUE_LIVES ? nextQueued({ ...view, memory: next }) : undefined;
   if (step !== undefined) return step;
@@ -219,9 +221,11 @@ const settled: Rule = (view) => {
   );
 };
 
-const measuring: Rule = ({ memory, recent, now }) => {
+const measuring: Rule = ({ memory, recent, n, policy, now }) => {
   const { activeSince } = memory;
   if (activeSince === undefined || recent.fullMinute || now - activeSince > MEASURING_AT_MOST) return undefined;
+  // Nobody writes to a stream that is made ready for a launch, and its minimum is no matter of load.
+  if (recent.demand === null && n < policy.minShards) return undefined;
   return defer('measuring', now + 30 * SECOND, 'The stream is ACTIVE; no full minute of metrics since then yet.');
 };
 
@@ -247,7 +251,7 @@ const splitHot: Rule = (view) => {
   const { facts, hot, n, recent, policy, memory } = view;
   const loads = facts.shardLoads;
   if (loads === null || recent.demand === null || n < policy.minShards || !isFew(hot.length, n)) return undefined;
-  if (othersOverloaded(view)) return undefined;
+  if (othersNearlyFull(view)) return undefined;
 
   const known = memory.splits ?? {};
   const depth = (shard: Shard) => oneSidedSplits(shard, facts.shards, loads, known);
@@ -280,14 +284,14 @@ const splitHot: Rule = (view) => {
 };
 
 /**
- * Whether the shards that are not hot carry more than the band allows, too. What a hot shard rejects comes again and is counted
- * again, so a few of them can make all of the stream look overloaded.
+ * Whether the shards that are not hot will soon be, too: of an even load one after the other passes the edge. They are judged alone,
+ * because what a hot shard rejects comes again and is counted again, and a few can make all of the stream look overloaded.
  */
-const othersOverloaded = (view: View): boolean => {
+const othersNearlyFull = (view: View): boolean => {
   const { recent, hot, n, up } = view;
   if (recent.demand === null) return false;
   const hotLoad = hot.reduce((sum, shard) => sum + loadNow(view, shard), 0);
-  return (shardsWorth(recent.demand) - hotLoad) / (n - hot.length) > up;
+  return (shardsWorth(recent.demand) - hotLoad) / (n - hot.length) > NEARLY * up;
 };
 
 /** Fewer than half: a turn of ours takes about a minute, AWS's own splits half of one, and a uniform step would split all shards. */
@@ -321,9 +325,15 @@ const throttledWithRoom: Rule = (view) => {
   const { facts, utilization, up, n, memory } = view;
   if (!throttled(view) || utilization === null) return undefined;
   const { shrunkFrom = 0 } = memory;
-  if (facts.shardLoads === null && n < shrunkFrom) {
+  if (n < shrunkFrom) {
     const why = `${load(view)}; with ${shards(shrunkFrom)}, before Reflex shrank it, none was.`;
-    return grow(view, 'scale-up', shrunkFrom, why, { atMost: shrunkFrom, keep: { shrunkFrom } });
+    const keep = { shrunkFrom, ...(facts.shardLoads !== null && { burst: true }) };
+    return grow(view, 'scale-up', shrunkFrom, why, { atMost: shrunkFrom, keep });
+  }
+  // Once: AWS says that a uniform step makes equal shards; where the last one did not, this one may not either.
+  if (facts.shardLoads === null && memory.grown === true && memory.more !== true && isUneven(facts.shards)) {
+    const why = `${load(view)}; the last step left shards of unequal width, and doubling evens them.`;
+    return grow(view, 'scale-up', 2 * n, why, { unknownNeed: true });
   }
   const taken = utilization > up ? `, though what is accepted is only ${percent(accepted(view))} of them` : '';
   return facts.shardLoads === null
@@ -431,6 +441,13 @@ const metricsMissing: Rule = ({ facts, recent, memory, now }) => {
       );
 };
 
+/** Why the reserved concurrency of a consumer is not touched. A person stops a function by reserving none for it. */
+const leftAlone = ({ shared, optedIn, reservedConcurrency }: Consumer): string | undefined => {
+  if (shared === true) return 'reads other sources, too';
+  if (optedIn === false) return 'has not opted in';
+  return reservedConcurrency === 0 ? 'stopped, with none reserved' : undefined;
+};
+
 /** Keeps the consumers' reserved concurrency in step with the shards, where the tag asks for it. */
 const keepConsumersInStep: Rule = (view) => {
   const { facts, policy, n } = view;
@@ -439,7 +456,7 @@ const keepConsumersInStep: Rule = (view) => {
   const wanted = policy.consumerConcurrency * n;
   // What is freed comes first, or a later increase would find too little left.
   const changes = consumers
-    .filter(({ reservedConcurrency, shared }) => reservedConcurrency !== wanted && shared !== true)
+    .filter((consumer) => consumer.reservedConcurrency !== wanted && leftAlone(consumer) === undefined)
     .sort((a, b) => (b.reservedConcurrency ?? 0) - (a.reservedConcurrency ?? 0));
   if (changes.length === 0) return undefined;
   // A step downwards changes their number anyway, and must not wait for what a person has to put right here.
@@ -485,8 +502,10 @@ const closeIncident: Rule = (view) => {
 
 const consumersReport = ({ facts, n }: View): string => {
   if (facts.consumers === null || facts.consumers.length === 0) return '';
-  const each = facts.consumers.map(({ functionName, parallelizationFactor, reservedConcurrency, shared }) => {
-    if (shared === true) return `${functionName} (reads other sources, too: its concurrency is left alone)`;
+  const each = facts.consumers.map((consumer) => {
+    const { functionName, parallelizationFactor, reservedConcurrency } = consumer;
+    const why = leftAlone(consumer);
+    if (why !== undefined) return `${functionName} (${why}: its concurrency is left alone)`;
     const concurrent = n * parallelizationFactor;
     if (reservedConcurrency === null) return `${functionName} (unreserved, up to ${concurrent} at once)`;
     const short = reservedConcurrency < concurrent ? `, fewer than the ${concurrent} it could use` : '';
@@ -517,11 +536,11 @@ const scaleIn: Rule = (view) => {
       `${seen}, but with ${records(day.throttledRecords)} rejected: bursts need the room.`,
     );
   }
-  if (facts.shardLoads === null && n === memory.shrunkFrom) {
-    return skip(
-      'skew-unseen',
-      `${seen}, but when it was shrunk from as many, records were rejected with room left. Without shard-level metrics it stays as it is.`,
-    );
+  if (n === memory.shrunkFrom && (facts.shardLoads === null || memory.burst)) {
+    const before = `${seen}, but when it was shrunk from as many, records were rejected with room left`;
+    return memory.burst
+      ? skip('burst-before', `${before}: bursts need it.`)
+      : skip('skew-unseen', `${before}. Without shard-level metrics it stays as it is.`);
   }
 
   const last = Math.max(facts.ledger.lastActAt ?? 0, memory.activeSince ?? 0);
@@ -716,7 +735,14 @@ const updateShardCount = ({ facts }: View, target: number): KinesisCall => ({
 });
 
 const settlingTo = ({ memory, n, now }: View, to: number): Memory => {
-  const { activeSince: _old, more: _before, grown: _reached, shrunkFrom: _other, ...rest } = withoutQueue(memory);
+  const {
+    activeSince: _old,
+    more: _before,
+    grown: _reached,
+    shrunkFrom: _other,
+    burst: _why,
+    ...rest
+  } = withoutQueue(memory);
   return { ...rest, settling: { from: n, to, since: now } };
 };
 

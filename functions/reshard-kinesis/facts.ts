@@ -54,6 +54,8 @@ export interface Consumer {
   readonly reservedConcurrency: number | null;
   /** It reads something else as well: the shards of this stream do not say what it needs. Absent: it does not, or nobody asked. */
   readonly shared?: true;
+  /** It does not carry the opt-in tag itself. Absent: it does, or nobody asked. */
+  readonly optedIn?: false;
 }
 
 export interface StreamFacts extends CommonFacts {
@@ -95,6 +97,8 @@ export type Memory = {
   readonly grown?: boolean;
   /** Open shards before the last scale-in, until the stream grows for its load. */
   readonly shrunkFrom?: number;
+  /** They were given back because bursts were rejected: all shards were seen, and none was hot. */
+  readonly burst?: boolean;
   /** Shard we split -> how many one-sided splits in a row led to it. */
   readonly splits?: Readonly<Record<string, number>>;
 };

@@ -7,7 +7,9 @@ import {
   reservedConcurrency,
   unreservedConcurrency,
 } from '../../shared/aws/lambda.ts';
-import type { Observed, Watch } from '../../shared/function.ts';
+import { tagsOf } from '../../shared/aws/tagging.ts';
+import type { Observed, Trigger, Watch } from '../../shared/function.ts';
+import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
 import { tagOf } from '../../shared/settings.ts';
 import { nameOf } from '../../shared/words.ts';
 import { DAY_SPAN_HOURS, SCALE_IN_COOL_DOWN } from './decide.ts';
@@ -86,7 +88,7 @@ const observeOne = async (
       judgesScaleIn && closedWindow(policy.maxIteratorAge) > closedWindow(stack.maxIteratorAge)
         ? listShards(arn, asOf - closedWindow(policy.maxIteratorAge))
         : listed,
-      withConsumers ? readConsumers(arn, policy) : null,
+      withConsumers ? readConsumers(arn, policy, trigger) : null,
     ]);
     return {
       facts: {
@@ -245,23 +247,37 @@ const shardLoad = (
   return demand === null ? null : shardsWorth(demand);
 };
 
-/** The Lambda functions that read the stream. They are a courtesy unless the tag asks for more: then failing to read them is an error. */
+const functionArn = (streamArn: string, name: string): string => {
+  const [, partition, , region, account] = streamArn.split(':');
+  return `arn:${partition}:lambda:${region}:${account}:function:${name}`;
+};
+
+/**
+ * The Lambda functions that read the stream. They are a courtesy while the stream is in trouble, which must not wait for Lambda; where the
+ * schedule looks at them because a tag asks for it, failing to read them is an error.
+ */
 const readConsumers = async (
   arn: string,
   policy: Policy,
+  trigger: Trigger,
 ): Promise<{ consumers: Consumer[]; unreserved: number | null } | null> => {
+  const asks = policy.consumerConcurrency !== null;
   try {
     const [mapped, unreserved] = await Promise.all([
       listEventSourceConsumers(arn),
-      policy.consumerConcurrency === null ? null : unreservedConcurrency(),
+      asks ? unreservedConcurrency() : null,
     ]);
+    const tags = asks ? tagsOf(mapped.map(({ functionName }) => functionArn(arn, functionName))) : null;
     const consumers = await Promise.all(
       mapped.map(async (consumer) => {
-        const [reserved, shared] = await Promise.all([
+        const [reserved, shared, tagged] = await Promise.all([
           reservedConcurrency(consumer.functionName),
-          policy.consumerConcurrency !== null && hasOtherSources(consumer.functionName, arn),
+          asks && hasOtherSources(consumer.functionName, arn),
+          tags,
         ]);
-        return { ...consumer, reserved, ...(shared && { shared }) };
+        const own = tagged?.get(functionArn(arn, consumer.functionName)) ?? {};
+        const optedIn = tagged === null || own[OPT_IN_TAG] === 'true';
+        return { ...consumer, reserved, ...(shared && { shared }), ...(!optedIn && { optedIn }) };
       }),
     );
     return {
@@ -271,7 +287,7 @@ const readConsumers = async (
       unreserved,
     };
   } catch (error) {
-    if (policy.consumerConcurrency !== null) throw error;
+    if (trigger === 'tick') throw error;
     return null;
   }
 };

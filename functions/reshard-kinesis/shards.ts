@@ -38,6 +38,16 @@ export const hottestAfter = (shards: readonly Shard[], load: (shard: Shard) => n
   return loads.reduce((most, one) => Math.max(most, one), 0);
 };
 
+/** A shard this much wider than the mean takes so much more of evenly spread keys. */
+const UNEVEN = 1.25;
+
+/** Whether a uniform step has left shards of unequal width, so that the stream carries less than their number says. */
+export const isUneven = (shards: readonly Shard[]): boolean =>
+  shards.some((shard) => {
+    const { start, end } = range(shard);
+    return (Number(end - start) / HASH_KEYS) * shards.length > UNEVEN;
+  });
+
 /** Numeric order of hash ranges; as text, "10" sorts before "9". */
 export const byHashKey = (a: Shard, b: Shard): number => {
   const difference = BigInt(a.startingHashKey) - BigInt(b.startingHashKey);

@@ -133,8 +133,8 @@ describe('the optimum', () => {
   });
 
   it('is dearer with every rule it has to keep', () => {
-    const { optimum: free, headroom, day, doublings } = chain(cut('diurnal', 0, 30));
-    const costs = [free, headroom, day, doublings].map(({ usd }) => usd);
+    const { optimum: free, day, headroom, steps } = chain(cut('diurnal', 0, 30));
+    const costs = [free, day, headroom, steps].map(({ usd }) => usd);
     expect(costs).toEqual(costs.toSorted((a, b) => a - b));
   });
 });
@@ -175,6 +175,22 @@ describe('the table', () => {
     async (trace) => {
       const { bounds, own } = await comparisonOf(trace);
       expect(own.usd).toBeLessThanOrEqual(TARGET_RATIO * bounds.seen.usd);
+    },
+  );
+
+  it.each([
+    cut('weekly', 120, 40),
+    cut('two-peaks', 4, 20),
+    cut('step', 35, 4),
+    cut('sawtooth', 0, 14),
+    cut('noisy', 4, 12),
+    cut('decay', 0, 60),
+  ])(
+    'shows the same of $name, which no rule was made for, and no change of direction within two hours',
+    async (trace) => {
+      const { better, own } = await comparisonOf(trace);
+      expect(better.map(({ policy }) => policy)).toEqual([]);
+      expect(own.flaps).toBe(0);
     },
   );
 

@@ -287,6 +287,7 @@ describe('meaning', () => {
     [named('InternalFailure', 'x', { $metadata: { httpStatusCode: 500 } }), 'act-unknown'],
     [named('ThrottlingException'), 'rate-limited'],
     [named('TooManyRequestsException'), 'rate-limited'],
+    [named('ResourceConflictException', 'An update is in progress'), 'rate-limited'],
     [named('ResourceInUseException'), 'stream-updating'],
     [named('AccessDeniedException'), 'access-denied'],
     [named('KMSAccessDeniedException'), 'access-denied'],
@@ -297,6 +298,15 @@ describe('meaning', () => {
     ['not even an error', 'act-failed'],
   ])('%s is %s', (error, reason) => {
     expect(of(error).reason).toBe(reason);
+  });
+
+  it('a denial names what has to carry the tag: the stream, or the consumer that is to be changed', () => {
+    const denied = named('AccessDeniedException');
+
+    expect(of(denied)).toMatchObject({ advice: expect.stringContaining('reflex:enabled = true on the stream') });
+    expect(of(denied, reserve('billing', 4))).toMatchObject({
+      advice: expect.stringContaining('reflex:enabled = true on the function'),
+    });
   });
 
   it('never loops: what waits says until when, what stays refused goes to a person with advice', () => {

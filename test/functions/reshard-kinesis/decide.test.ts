@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Memory, Shard } from '../../../functions/reshard-kinesis/facts.ts';
+import type { Memory, Shard, StreamMetrics } from '../../../functions/reshard-kinesis/facts.ts';
 import {
   acted,
   dayOf,
@@ -292,6 +292,14 @@ describe('a stream below its minimum', () => {
     expect(decided({ metrics: NO_METRICS }, { minShards: 5 })).toMatchObject({ reason: 'below-min-shards' });
   });
 
+  it('does not wait after a step for metrics that an idle stream does not have, but for those of one in use', () => {
+    const memory: Memory = { activeSince: now - 75_000, more: true };
+    const step = (metrics: Partial<StreamMetrics>) => decided({ shards: 2, metrics, memory }, { minShards: 8 });
+
+    expect(step(NO_METRICS)).toMatchObject({ reason: 'below-min-shards', calls: [update(4)], planned: true });
+    expect(step({ ...NO_METRICS, incomingBytes: [[now - 30_000, 1]] })).toMatchObject({ reason: 'measuring' });
+  });
+
   it('is brought up where a burst is rejected, which is what the minimum is raised for', () => {
     expect(decided({ worth: 1, metrics: rejected(1) }, { minShards: 8 })).toMatchObject({
       reason: 'below-min-shards',
@@ -315,7 +323,7 @@ describe('a stream below its minimum', () => {
     const hot: StreamOptions = { shards, worth: 2, shardLoads: loadsOf(shards, [0.9]) };
     expect(decided(hot, { minShards: 9 })).toMatchObject({ reason: 'below-min-shards' });
     expect(decided(hot, { minShards: 8 })).toMatchObject({ reason: 'split-hot-shards' });
-    const full: StreamOptions = { shards, worth: 7.3, shardLoads: loadsOf(shards, [1.5]) };
+    const full: StreamOptions = { shards, worth: 7.3, shardLoads: loadsOf(shards, [2]) };
     expect(decided(full, { targetUtilization: 0.8, minShards: 9 })).toMatchObject({ reason: 'scale-up' });
     expect(decided(full, { targetUtilization: 0.8, minShards: 8 })).toMatchObject({ reason: 'split-hot-shards' });
   });
@@ -559,12 +567,12 @@ describe('few hot shards', () => {
     });
   });
 
-  it('are left to a uniform step where the others carry more than the band allows, too', () => {
-    expect(decided(skewed([1, 1], { worth: 6.51 }))).toMatchObject({ reason: 'scale-up', calls: [update(16)] });
+  it('are left to a uniform step where the others are nearly hot, too: above 67.5 %', () => {
+    expect(decided(skewed([1, 1], { worth: 6.06 }))).toMatchObject({ reason: 'scale-up', calls: [update(16)] });
+    expect(decided(skewed([1, 1], { worth: 6.04 }))).toMatchObject({ reason: 'split-hot-shards' });
   });
 
   it('are split where they alone make the whole stream look overloaded', () => {
-    expect(decided(skewed([1, 1], { worth: 6.5 }))).toMatchObject({ reason: 'split-hot-shards' });
     const retried = skewed([5, 2], { worth: 9.6, metrics: rejected(2_000) });
     expect(decided(retried)).toMatchObject({ kind: 'act', reason: 'split-hot-shards' });
   });
@@ -602,13 +610,13 @@ describe('few hot shards', () => {
 
   it('are split in an overloaded stream that needs less than that', () => {
     const policy = { targetUtilization: 0.8 };
-    expect(decided(skewed([1.5], { worth: 7.3 }), policy)).toMatchObject({ reason: 'split-hot-shards' });
-    expect(decided(skewed([1.5], { worth: 9.6 }), policy)).toMatchObject({ reason: 'scale-up' });
+    expect(decided(skewed([2], { worth: 7.3 }), policy)).toMatchObject({ reason: 'split-hot-shards' });
+    expect(decided(skewed([2], { worth: 9.6 }), policy)).toMatchObject({ reason: 'scale-up' });
   });
 
   it('are split in a small stream, though rounding up its need gives half as many again', () => {
     const line = uniformShards(3);
-    const at = (worth: number) => decided({ shards: line, worth, shardLoads: loadsOf(line, [0.9]) });
+    const at = (worth: number) => decided({ shards: line, worth, shardLoads: loadsOf(line, [1]) });
     expect(at(2.26)).toMatchObject({ reason: 'split-hot-shards' });
     expect(at(2.41)).toMatchObject({ reason: 'scale-up' });
   });
@@ -701,7 +709,7 @@ describe('a hot key', () => {
   });
 
   it('does not make a stream grow whose other shards are well: no shard more would take any of it', () => {
-    expect(besideKey(6.7)).toMatchObject({ kind: 'escalate', reason: 'hot-key' });
+    expect(besideKey(6.2)).toMatchObject({ kind: 'escalate', reason: 'hot-key' });
   });
 });
 
@@ -832,6 +840,13 @@ describe('consumer concurrency', () => {
     expect(decided({ ...read, consumers: null }, tagged)).toMatchObject(close);
     expect(decided({ ...read, consumers: [] }, tagged)).toMatchObject(close);
     expect(decided({ ...read, consumers: [consumer('bill', 20)] }, tagged)).toMatchObject(close);
+  });
+
+  it('is left alone where somebody stopped the function by reserving none, and said to be', () => {
+    const stopped = decided({ ...read, consumers: [consumer('bill', 0)] }, tagged);
+
+    expect(stopped).toMatchObject({ kind: 'skip', reason: 'resolved' });
+    expect(stopped.why).toContain('bill (stopped, with none reserved: its concurrency is left alone)');
   });
 
   it('leaves a hundred unreserved in the account', () => {

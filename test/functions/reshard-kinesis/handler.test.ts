@@ -519,6 +519,16 @@ describe('the schedule', () => {
     expect(stack.outcomes.at(-1)).toMatchObject({ decision: 'skip', reason: 'resolved' });
   });
 
+  it('brings an idle stream up to its minimum in minutes: it is made ready for a launch', async () => {
+    fake.kinesis.createStream('orders', 1, { tags: { 'reflex:enabled': 'true', 'reflex:min-shards': '8' } });
+    const stack = await deploy();
+
+    stack.send(tick('all'));
+    await stack.run(10 * MINUTE);
+
+    expect(targets()).toEqual([2, 4, 8]);
+  });
+
   it('merges cold neighbours of a skewed stream: halving would join its two warm shards to a hot one', async () => {
     fake.kinesis.createStream('orders', 16, { shardLevelMetrics: ['ALL'] });
     const warm = [0, 1].map((i) => ({ from: i / 16, to: (i + 1) / 16, share: 0.35 }));
@@ -571,6 +581,45 @@ describe('consumers', () => {
     expect(writes()).toEqual(['UpdateShardCount', 'PutFunctionConcurrency']);
     expect(fake.lambda.functions.get('billing')).toBe(4);
     expect(stack.outcomes.at(-1)).toMatchObject({ decision: 'skip', reason: 'resolved' });
+  });
+
+  it('that have not opted in are left alone, and keep none that has from its share', async () => {
+    fake.kinesis.createStream('orders', 2, {
+      tags: { 'reflex:enabled': 'true', 'reflex:consumer-concurrency': '2' },
+    });
+    for (const name of ['audit', 'billing']) fake.lambda.map(streamArn(), name);
+    fake.lambda.tags.set('audit', {});
+    writing({ bytes: MIB, records: 500 });
+    const stack = await deploy();
+
+    stack.send(tick('all'));
+    await stack.run(10 * MINUTE);
+
+    expect([...fake.lambda.functions]).toEqual([
+      ['audit', null],
+      ['billing', 4],
+    ]);
+    expect(stack.outcomes.at(-1)?.why).toContain('audit (has not opted in: its concurrency is left alone)');
+  });
+
+  it('do not keep a stream from growing that cannot be read: the schedule tells of it', async () => {
+    fake.kinesis.createStream('orders', 1, {
+      tags: { 'reflex:enabled': 'true', 'reflex:consumer-concurrency': '2' },
+    });
+    fake.lambda.map(streamArn(), 'billing');
+    writing({ bytes: 8 * MIB * 0.48, records: 800 });
+    fake.fault('ListEventSourceMappings', new AwsError('AccessDeniedException', 'no', 403), Number.POSITIVE_INFINITY);
+    const stack = await deploy();
+
+    stack.send(alarm());
+    await stack.run(HOUR);
+    const grown = story(stack.outcomes).at(-1);
+    stack.send(tick('all'));
+    await stack.run(MINUTE);
+
+    expect(targets()).toEqual([2, 4, 8]);
+    expect(grown).toBe('skip resolved');
+    expect(story(stack.outcomes).at(-1)).toBe('escalate access-denied');
   });
 
   it('are left alone where too little would stay unreserved, and a person is told', async () => {

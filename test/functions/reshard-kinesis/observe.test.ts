@@ -471,6 +471,19 @@ describe('consumers', () => {
     expect(consumers?.filter(({ shared }) => shared).map(({ functionName }) => functionName)).toEqual(['both']);
   });
 
+  it('are told from those that have not opted in themselves, where the tag asks for reserving', async () => {
+    fake.kinesis.createStream('orders', 1, { tags: tagged });
+    for (const name of ['in', 'out', 'none']) fake.lambda.map(streamArn('orders'), name, { alias: 'live' });
+    fake.lambda.tags.set('out', { 'reflex:enabled': 'false' }).set('none', {});
+
+    const { consumers } = await factsOf('orders', 'follow-up');
+
+    expect(consumers?.filter(({ optedIn }) => optedIn === false).map(({ functionName }) => functionName)).toEqual([
+      'out',
+      'none',
+    ]);
+  });
+
   it('leave out a function that is gone while its mapping remains', async () => {
     fake.kinesis.createStream('orders', 1, { tags: tagged });
     fake.lambda.map(streamArn('orders'), 'billing');
@@ -483,16 +496,15 @@ describe('consumers', () => {
   });
 
   it.each(['ListEventSourceMappings', 'GetFunctionConcurrency'])(
-    'that may not be read (%s) are unknown, and an error only where the tag asks for them',
+    'that may not be read (%s) are unknown, and an error only where the schedule looks at them for a tag',
     async (operation) => {
-      fake.kinesis.createStream('orders', 1);
       fake.kinesis.createStream('payments', 1, { tags: tagged });
-      for (const name of ['orders', 'payments']) fake.lambda.map(streamArn(name), `${name}-reader`);
+      fake.lambda.map(streamArn('payments'), 'reader');
       fake.fault(operation, new AwsError('AccessDeniedException', 'no', 403), Number.POSITIVE_INFINITY);
 
-      const courtesy = await factsOf('orders', 'follow-up');
+      const courtesy = await factsOf('payments', 'follow-up');
       fake.clock.advance(1_000);
-      const asked = await lookAt('payments', 'follow-up');
+      const asked = await lookAt('payments', 'tick');
 
       expect(courtesy.consumers).toBeNull();
       expect(asked).toMatchObject({ error: { name: 'AccessDeniedException' } });

@@ -17,6 +17,7 @@ import {
   perMinute,
   type StreamOptions,
   shardId,
+  shardsFrom,
   uniformShards,
 } from '../../support/stream-facts.ts';
 
@@ -174,9 +175,21 @@ describe('a scale-in after which records are rejected though there is room', () 
     );
   });
 
-  it('is left to a person where the shards are seen, or it was not ours', () => {
-    const shards = uniformShards(3);
-    expect(outcome({ ...rejects, shards, shardLoads: loadsOf(shards, [0.3]) })).toBe('escalate burst');
+  it('is taken back where the shards are seen, too, and then not made again: bursts need the room', () => {
+    const [few, many] = [uniformShards(3), uniformShards(6)];
+    const back = acted(decided({ ...rejects, shards: few, shardLoads: loadsOf(few, [0.3]) }));
+    expect(targetOf(back)).toBe(6);
+    const active = decided({ shards: 6, memory: back.remember ?? {} }, {}, now + 3 * MINUTE);
+    const memory = { ...(active.kind === 'defer' ? active.remember : {}), activeSince: now - 30 * HOUR };
+    const shardLoads = loadsOf(many, [0.1, 0.1, 0.1, 0.1, 0.1, 0.1]);
+    expect(decided({ shards: many, worth: 0.6, trigger: 'tick', memory, shardLoads })).toEqual({
+      kind: 'skip',
+      reason: 'burst-before',
+      why: 'The peak of the last 24 h is 10 % of 6 shards, below 25 %, but when it was shrunk from as many, records were rejected with room left: bursts need it.',
+    });
+  });
+
+  it('is left to a person where it was not ours', () => {
     expect(outcome({ ...rejects, memory: {} })).toBe('escalate skew-or-burst');
     expect(outcome({ ...rejects, shards: 6 })).toBe('escalate skew-or-burst');
   });
@@ -191,6 +204,30 @@ describe('a scale-in after which records are rejected though there is room', () 
     expect(memory).toHaveProperty('shrunkFrom', 4);
     const active = decided({ shards: 4, memory }, {}, now + 3 * MINUTE);
     expect(active.remember).not.toHaveProperty('shrunkFrom');
+  });
+});
+
+describe('a uniform step that left shards of unequal width', () => {
+  const edge = (i: bigint) => (2n ** 128n * i) / 8n;
+  // Four equal shards made six: two were split, two were not.
+  const uneven = shardsFrom([0n, edge(1n), edge(2n), edge(3n), edge(4n), edge(6n)]);
+  const memory: Memory = { activeSince: now - 10 * MINUTE, grown: true };
+  const rejects: StreamOptions = { worth: 3, metrics: { throttled: perMinute(5) }, memory };
+
+  it('is evened by a doubling where records are rejected, and nobody sees the shards', () => {
+    const evened = acted(decided({ ...rejects, shards: uneven }));
+    expect(targetOf(evened)).toBe(12);
+    expect(evened.why).toMatch(/the last step left shards of unequal width, and doubling evens them\. 6 -> 12\./);
+  });
+
+  it('is evened once: where AWS leaves the widths as they are, a person is told', () => {
+    const again: StreamOptions = { ...rejects, shards: uneven, memory: { ...memory, more: true } };
+    expect(outcome(again)).toBe('escalate skew-or-burst');
+  });
+
+  it('is not to blame where the widths are equal, or somebody else made them', () => {
+    expect(outcome({ ...rejects, shards: uniformShards(6) })).toBe('escalate skew-or-burst');
+    expect(outcome({ ...rejects, shards: uneven, memory: {} })).toBe('escalate skew-or-burst');
   });
 });
 
