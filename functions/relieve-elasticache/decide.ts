@@ -4,7 +4,7 @@ import { inWords, isValkeyOrRedis, NEWEST_REDIS } from './engine.ts';
 import type { CacheSituation, Family, GroupSituation, Memory } from './facts.ts';
 import { dataCommands, SATURATED, share, WARNING } from './load.ts';
 import { type Need, offloadsTls } from './node-types.ts';
-import { found, plan } from './plan.ts';
+import { dataMissing, found, plan } from './plan.ts';
 import type { Policy } from './policy.ts';
 import {
   addReplicas,
@@ -26,12 +26,16 @@ import {
   heat,
   hotPrimaries,
   hottest,
+  isFromBefore,
   isUnread,
   lags,
   look,
   type NodeView,
+  notInService,
+  occupied,
   percent,
   readsReachReplicas,
+  recollected,
   replicasOf,
   shardsOf,
   type View,
@@ -84,8 +88,12 @@ type Rule = (view: View) => Decision<ElastiCacheCall> | undefined;
  * What to do about a cache, from facts alone. Pure and total: the first rule that has an answer gives it.
  * `now` is epoch ms. Thresholds and their sources: docs/relieve-elasticache.md.
  */
-export const decide = (facts: CacheSituation, policy: Policy, now: number): Decision<ElastiCacheCall> =>
-  forgetting(facts.ledger.remembered, decided(facts, policy, now));
+export const decide = (given: CacheSituation, policy: Policy, now: number): Decision<ElastiCacheCall> => {
+  // With an incident open the schedule stands in for a follow-up that was lost.
+  const lost = given.trigger === 'tick' && given.ledger.incident !== null;
+  const facts: CacheSituation = lost ? { ...given, trigger: 'follow-up' } : given;
+  return forgetting(facts, decided(facts, policy, now));
+};
 
 const decided = (facts: CacheSituation, policy: Policy, now: number): Decision<ElastiCacheCall> => {
   if (facts.trigger === 'recovery' && facts.ledger.incident === null) {
@@ -107,11 +115,17 @@ const decideGroup = (facts: GroupSituation, policy: Policy, now: number): Decisi
   );
 };
 
-/** A change is verified until the incident ends; then it is history. */
-const forgetting = ({ change, ...kept }: Memory, decision: Decision<ElastiCacheCall>): Decision<ElastiCacheCall> =>
-  change === undefined || decision.remember !== undefined || (decision.kind !== 'skip' && decision.kind !== 'escalate')
-    ? decision
-    : { ...decision, remember: kept };
+/** A change is verified until the incident ends; then it is history, as is what does not hold any more. */
+const forgetting = (facts: CacheSituation, decision: Decision<ElastiCacheCall>): Decision<ElastiCacheCall> => {
+  if (decision.remember !== undefined) return decision;
+  const known: Memory = facts.ledger.remembered;
+  const memory = facts.kind === 'serverless' ? known : recollected(facts);
+  const { change, ...kept } = memory;
+  if (change !== undefined && (decision.kind === 'skip' || decision.kind === 'escalate')) {
+    return { ...decision, remember: kept };
+  }
+  return memory === known ? decision : { ...decision, remember: memory };
+};
 
 // --- A change that was made: wait until it is in service, and measure it ---
 
@@ -120,11 +134,15 @@ const settling: Rule = (view) => {
   const { change } = memory;
   if (change === undefined) return undefined;
   const waited = now - change.at;
-  const underWay = occupied(view);
+  const underWay = occupied(facts);
   if (!PASSING.includes(facts.status)) return undefined;
   if (underWay !== undefined) {
     const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, waited / 4));
-    return defer('changing', now + wait, `${change.says}: under way for ${duration(waited)} (${underWay}).`);
+    const why = `${change.says}: under way for ${duration(waited)} (${underWay}).`;
+    return defer('changing', now + wait, why, notInService(memory));
+  }
+  if (isFromBefore(facts, change)) {
+    return defer('changing', now + 30 * SECOND, `${change.says}: called for ${duration(waited)} ago.`);
   }
   if (change.availableSince === undefined) {
     return defer(
@@ -200,10 +218,20 @@ const unseen: Rule = ({ level, nodes, facts, now }) => {
   // The schedule goes on: what is blind stops scale-in there.
   if (level !== 'unknown' && (level !== 'calm' || blind.length === 0 || facts.trigger === 'tick')) return undefined;
   const which = blind.length === nodes.length ? 'No node has' : `No node is hot, but ${blind.join(', ')} has not`;
-  const why = `${which} three one-minute points of its CPU in the last ten minutes.`;
-  return facts.ledger.incident === null
-    ? skip('metrics-missing', why)
-    : defer('metrics-missing', now + 2 * MINUTE, why);
+  return dataMissing(facts, now, `${which} three one-minute points of its CPU in the last ten minutes.`);
+};
+
+/** An alarm comes once: one that came before its metrics, or with only its newest minute of them, is looked at again. */
+const early: Rule = ({ facts, policy, level, nodes, now }) => {
+  const limit = policy.actAt === 'warning' ? WARNING : SATURATED;
+  const rising = nodes.find(({ use }) => (use.at(-1)?.[1] ?? 0) > limit);
+  if (level === 'saturated' || level === policy.actAt || rising === undefined) return undefined;
+  if (facts.trigger !== 'alarm' || facts.ledger.incident !== null) return undefined;
+  return defer(
+    'not-saturated',
+    now + 3 * MINUTE,
+    `The newest minute of ${rising.id} is above ${limit} %, but not three of five yet; looked at again in three minutes.`,
+  );
 };
 
 /** The engine has room, the network has none: bandwidth grows with the node. */
@@ -245,15 +273,6 @@ const story = (view: View, { change }: Memory): string => {
 
 // --- May it be changed now? ---
 
-/** What is under way; undefined: nothing. */
-const occupied = ({ facts }: View): string | undefined => {
-  if (facts.resharding) return 'resharding';
-  if (facts.status !== 'available') return facts.status;
-  const shard = facts.shards.find(({ status }) => status !== 'available');
-  if (shard !== undefined) return `shard ${shard.id} is ${shard.status}`;
-  return facts.members === facts.nodes.length ? undefined : `${facts.members} members, ${facts.nodes.length} in shards`;
-};
-
 const PASSING = ['available', 'creating', 'modifying', 'snapshotting', 'rebooting cluster nodes'];
 
 const notAvailable: Rule = (view) => {
@@ -267,7 +286,7 @@ const notAvailable: Rule = (view) => {
       `What has happened: ${recentEvents(facts)}`,
     );
   }
-  const what = occupied(view);
+  const what = occupied(facts);
   if (what === undefined) return undefined;
   return defer(
     facts.resharding ? 'resharding' : 'not-available',
@@ -606,6 +625,7 @@ const rules: readonly Rule[] = [
   unknownType,
   unseen,
   networkBound,
+  early,
   calm,
   notAvailable,
   compatible,

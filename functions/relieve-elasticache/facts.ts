@@ -123,6 +123,8 @@ export interface GroupFacts extends CommonFacts, Engine {
   readonly status: string;
   /** enabled, disabled, compatible. */
   readonly clusterMode: string;
+  /** Epoch ms: what is remembered from before is of another group of that name. null: not told. */
+  readonly createdAt: number | null;
   readonly nodeType: string;
   /** null: neither the table nor EC2 knows the type. */
   readonly vcpus: number | null;
@@ -184,7 +186,7 @@ export type Change = {
   readonly availableSince?: number;
 };
 
-/** How many there were before Reflex added the first, and how many of what it added are left. */
+/** How many there were before Reflex added the first, and how many it has added since; void once somebody else sets another count. */
 export type Added = { readonly from: number; readonly count: number };
 
 /** What this function asks the ledger to remember of a cache. */

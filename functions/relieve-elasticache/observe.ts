@@ -267,6 +267,7 @@ const groupFacts = (
     tags,
     status: group?.Status ?? cluster?.CacheClusterStatus ?? '',
     clusterMode,
+    createdAt: (group?.ReplicationGroupCreateTime ?? cluster?.CacheClusterCreateTime)?.getTime() ?? null,
     nodeType: described.CacheNodeType ?? '',
     shards:
       group === undefined

@@ -1,7 +1,16 @@
-import { type Act, type Decision, type Defer, type Escalate, escalate } from '../../shared/decision.ts';
+import {
+  type Act,
+  type Decision,
+  type Defer,
+  defer,
+  type Escalate,
+  escalate,
+  type Skip,
+  skip,
+} from '../../shared/decision.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import { commandLine, listTypes, recentEvents } from './commands.ts';
-import type { Change, Memory } from './facts.ts';
+import type { CacheSituation, Change, Memory } from './facts.ts';
 import { type ElastiCacheCall, type Impossible, isPossible, type Remedy } from './remedies.ts';
 import { cameToNothing, heat, hottest, percent, type View } from './view.ts';
 import { maintenanceEnds, snapshotEnds } from './windows.ts';
@@ -44,11 +53,22 @@ export const plan = (
 };
 
 /** Node types that could not be read are no limit: they are asked for again for a quarter of an hour, by the schedule at its next turn. */
-const askedAgain = ({ facts, now }: View, why: string): Defer | undefined => {
+const askedAgain = ({ facts, now }: View, why: string): Defer | undefined =>
+  facts.allowedTypes !== null || waitedEnough(facts, now)
+    ? undefined
+    : { kind: 'defer', reason: 'observe-failed', until: now + 2 * MINUTE, why };
+
+/** A quarter of an hour; what the schedule alone has found is not waited for by any incident, and has waited. */
+const waitedEnough = ({ trigger, ledger: { incident } }: CacheSituation, now: number): boolean =>
+  incident === null ? trigger === 'tick' : now - incident.openedAt >= LOOK_AGAIN;
+
+/** No evidence is none of calm: after an alarm it is waited for, and after a quarter of an hour without any change a person is told. */
+export const dataMissing = (facts: CacheSituation, now: number, why: string): Skip | Defer | Escalate => {
   const { incident } = facts.ledger;
-  if (facts.allowedTypes !== null) return undefined;
-  const over = incident === null ? facts.trigger === 'tick' : now - incident.openedAt >= LOOK_AGAIN;
-  return over ? undefined : { kind: 'defer', reason: 'observe-failed', until: now + 2 * MINUTE, why };
+  if (incident === null && facts.trigger !== 'alarm') return skip('metrics-missing', why);
+  return incident?.steps === 0 && waitedEnough(facts, now)
+    ? escalate('metrics-missing', why, `An alarm has fired. What has happened: ${recentEvents(facts)}`)
+    : defer('metrics-missing', now + 2 * MINUTE, why);
 };
 
 const gated = (view: View, found: Finding, remedy: Remedy): Decision<ElastiCacheCall> => {
@@ -91,32 +111,35 @@ const gated = (view: View, found: Finding, remedy: Remedy): Decision<ElastiCache
       );
     }
   }
-  return (remedy.kind === 'replicas' ? undefined : inWindow(view, plan)) ?? change(view, found.reason, plan, remedy);
+  const waits = remedy.kind === 'replicas' ? undefined : inWindow(view, plan);
+  if (waits?.reason === 'observe-failed' && waitedEnough(facts, view.now)) {
+    return escalate('observe-failed', waits.why, `Where neither is under way: ${approve}`);
+  }
+  return waits ?? change(view, found.reason, plan, remedy);
 };
 
 /** Application Auto Scaling gets a quarter of an hour; then a person hears what it did not mend. */
 const autoscaled = ({ facts, now }: View, plan: string, dimension: string): Defer | Escalate => {
-  const { incident } = facts.ledger;
   const why = `${plan} Application Auto Scaling owns ${dimension} of this group, so they are left to it.`;
-  return incident === null || now - incident.openedAt < LOOK_AGAIN
-    ? { kind: 'defer', reason: 'native-autoscaler', until: now + LOOK_AGAIN, why }
-    : escalate(
+  return waitedEnough(facts, now)
+    ? escalate(
         'native-autoscaler',
         why,
         `It averages all shards, so a hot one is hidden. Look at its limits and target: aws application-autoscaling describe-scaling-policies --service-namespace elasticache --resource-id replication-group/${facts.id}`,
-      );
+      )
+    : { kind: 'defer', reason: 'native-autoscaler', until: now + LOOK_AGAIN, why };
 };
 
 /** Changes of shards and node types wait for maintenance, service updates and snapshots to be over. */
 export const inWindow = ({ facts, now }: View, plan: string): Defer | undefined => {
-  const later = (until: number, because: string): Defer => ({
+  const later = (until: number, because: string, reason: Reason = 'maintenance-window'): Defer => ({
     kind: 'defer',
-    reason: 'maintenance-window',
+    reason,
     until,
     why: `${plan} It waits: ${because}.`,
   });
   if (facts.maintenanceWindow === null || facts.updating === null) {
-    return later(now + LOOK_AGAIN, 'the maintenance window or service updates could not be read');
+    return later(now + LOOK_AGAIN, 'the maintenance window or service updates could not be read', 'observe-failed');
   }
   if (facts.updating) return later(now + LOOK_AGAIN, 'a service update is being applied');
   const maintained = maintenanceEnds(facts.maintenanceWindow, now);

@@ -63,6 +63,10 @@ type Group = Pick<
 export const replicasIn = ({ nodes }: Pick<Group, 'nodes'>, shard: string): number =>
   Math.max(0, nodes.filter((node) => node.shard === shard).length - 1);
 
+/** Whether it is Reflex that set this count last: what somebody else has set since is theirs. */
+export const isOurs = (added: Added | undefined, count: number): added is Added =>
+  added !== undefined && added.count > 0 && count === added.from + added.count;
+
 /** One replica more for each of these shards that may have one. */
 export const addReplicas = (
   group: Group,
@@ -119,8 +123,9 @@ const tally = (
   Object.fromEntries(
     shards.map((shard) => {
       const now = replicasIn(group, shard);
-      const { from, count } = memory.addedReplicas?.[shard] ?? { from: now, count: 0 };
-      return [shard, { from: count === 0 ? now : from, count: Math.max(0, count + step) }];
+      const added = memory.addedReplicas?.[shard];
+      const { from, count } = isOurs(added, now) ? added : { from: now, count: 0 };
+      return [shard, { from, count: Math.max(0, count + step) }];
     }),
   );
 
@@ -161,14 +166,12 @@ export const addShards = (group: Group, policy: Policy, memory: Memory): Remedy 
         }
       : tooManyNodes(group, policy, each);
   }
-  const before = memory.addedShards ?? { from: now, count: 0 };
+  const { from, count } = isOurs(memory.addedShards, now) ? memory.addedShards : { from: now, count: 0 };
   return {
     kind: 'shards',
     call: shardCall(group, target),
     says: `${now} -> ${target} shards`,
-    adds: {
-      addedShards: { from: before.count === 0 ? now : before.from, count: before.count + target - now },
-    },
+    adds: { addedShards: { from, count: count + target - now } },
   };
 };
 

@@ -2,7 +2,7 @@ import { type Decision, skip } from '../../shared/decision.ts';
 import type { Added } from './facts.ts';
 import { engineHour } from './load.ts';
 import { change, inWindow } from './plan.ts';
-import { type ElastiCacheCall, type Remedy, removeReplicas, removeShard, replicasIn } from './remedies.ts';
+import { type ElastiCacheCall, isOurs, type Remedy, removeReplicas, removeShard, replicasIn } from './remedies.ts';
 import { duration, type NodeView, percent, replicasOf, type View } from './view.ts';
 
 const MINUTE = 60_000;
@@ -75,7 +75,7 @@ const fewerReplicas = (view: View): Remedy | undefined => {
 
 /** Whether one of `count` is Reflex's own, or anything may go. */
 const mayGo = ({ policy }: View, added: Added | undefined, count: number): boolean =>
-  policy.scaleIn === 'all' || (added !== undefined && added.count > 0 && count > added.from);
+  policy.scaleIn === 'all' || isOurs(added, count);
 
 const meanUse = ({ facts }: View, node: NodeView): number =>
   (facts.vcpus === null ? null : engineHour(node.load, facts.vcpus))?.mean ?? Number.POSITIVE_INFINITY;

@@ -1,10 +1,10 @@
 import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { commandLine, recentEvents, setTag } from './commands.ts';
 import type { Memory, ServerlessSituation } from './facts.ts';
-import { pace } from './plan.ts';
+import { dataMissing, pace } from './plan.ts';
 import type { Policy } from './policy.ts';
 import type { ElastiCacheCall } from './remedies.ts';
-import { duration } from './view.ts';
+import { duration, isFromBefore, notInService } from './view.ts';
 
 const MINUTE = 60_000;
 const COOL_DOWN = 10 * MINUTE;
@@ -27,12 +27,15 @@ export const decideServerless = (
   if (facts.status === 'deleting') return skip('cache-gone', `${facts.id} is being deleted.`);
   if (facts.status !== 'available') {
     return ['creating', 'modifying'].includes(facts.status)
-      ? defer('not-available', now + MINUTE, `${facts.id} is ${facts.status}.`)
+      ? defer('not-available', now + MINUTE, `${facts.id} is ${facts.status}.`, notInService(memory))
       : escalate(
           'unexpected-state',
           `The status of ${facts.id} is "${facts.status}".`,
           `What has happened: ${recentEvents(facts)}`,
         );
+  }
+  if (change !== undefined && isFromBefore(facts, change)) {
+    return defer('changing', now + MINUTE, `${change.says}: called for ${duration(now - change.at)} ago.`);
   }
   if (change !== undefined && change.availableSince === undefined) {
     return defer('measuring', now + 3 * MINUTE, `${facts.id} is available again with ${change.says}; it is measured.`, {
@@ -45,9 +48,7 @@ export const decideServerless = (
   const usage = facts.ecpuPerSecond.filter(([at]) => at >= since);
   if (refusals.length === 0 && usage.length === 0) {
     const why = `Nothing is published of ${facts.id} in the last ${duration(now - since)}.`;
-    return facts.ledger.incident === null
-      ? skip('metrics-missing', why)
-      : defer('metrics-missing', now + 2 * MINUTE, why);
+    return dataMissing(facts, now, why);
   }
   const throttled = sum(refusals);
   if (throttled === 0) {
@@ -67,10 +68,15 @@ export const decideServerless = (
   const { ecpuMaximum: maximum, ecpuMinimum: minimum } = facts;
   const seen = `${throttled.toLocaleString('en-US')} commands throttled at ${Math.round(used).toLocaleString('en-US')} ECPU/s`;
   if (maximum === null || used < NEAR_LIMIT * maximum) {
+    // A person's own minimum is never lowered.
+    const ahead =
+      minimum !== null && minimum >= used
+        ? `. It keeps ${minimum.toLocaleString('en-US')} ready. What has happened: ${recentEvents(facts)}`
+        : `, or before a known peak set the least it keeps ready, which is billed: ${commandLine(limits(facts.id, maximum, Math.max(LEAST, Math.ceil(used))))}`;
     return escalate(
       'serverless-throttled',
       `${seen}; ${maximum === null ? 'no ECPU limit is set' : `the limit of ${maximum.toLocaleString('en-US')} is not what holds it back`}.`,
-      `A serverless cache doubles within 10 to 12 minutes at most: spread a hot key, or before a known peak set the least it keeps ready, which is billed: ${commandLine(limits(facts.id, maximum, Math.max(LEAST, Math.ceil(used))))}`,
+      `A serverless cache doubles within 10 to 12 minutes at most: spread a hot key${ahead}`,
     );
   }
   const raised = Math.min(Math.ceil(STEP * maximum), policy.maxEcpuPerSecond);

@@ -1,7 +1,8 @@
-import type { CacheNode, Change, GroupSituation, Memory, Series } from './facts.ts';
+import type { CacheNode, CacheSituation, Change, GroupFacts, GroupSituation, Memory, Series } from './facts.ts';
 import { engineUse, type Level, levelOf, median, useNow, type Work, workOf } from './load.ts';
 import { creditBaseline } from './node-types.ts';
 import type { Policy } from './policy.ts';
+import { isOurs, replicasIn } from './remedies.ts';
 
 /** One node, judged. */
 export interface NodeView extends CacheNode {
@@ -42,7 +43,7 @@ const STANDS_OUT = 1.5;
 const STANDS_OUT_BY = 15;
 
 export const look = (facts: GroupSituation, policy: Policy, now: number): View => {
-  const memory: Memory = facts.ledger.remembered;
+  const memory = recollected(facts);
   const nodes = facts.nodes.map((node) => judged(node, facts, memory.change));
   const alarming = nodes.filter((node) => node.level === 'saturated' || node.creditless || node.load.trafficManaged);
   const level = alarming.length > 0 ? 'saturated' : worst(nodes);
@@ -59,6 +60,51 @@ export const look = (facts: GroupSituation, policy: Policy, now: number): View =
     onlyManaged: alarming.length > 0 && alarming.every((node) => node.level !== 'saturated' && !node.creditless),
     reportOnly: level === 'warning' && policy.actAt !== 'warning',
     hotShards: facts.clusterMode === 'enabled' ? standOuts(nodes, hot) : [],
+  };
+};
+
+/** What is under way; undefined: nothing. */
+export const occupied = (facts: GroupFacts): string | undefined => {
+  if (facts.resharding) return 'resharding';
+  if (facts.status !== 'available') return facts.status;
+  const shard = facts.shards.find(({ status }) => status !== 'available');
+  if (shard !== undefined) return `shard ${shard.id} is ${shard.status}`;
+  return facts.members === facts.nodes.length ? undefined : `${facts.members} members, ${facts.nodes.length} in shards`;
+};
+
+const AN_ACT = 30_000;
+
+/** Another invocation's change may have been read of beside facts from before it: these say nothing about it yet. */
+export const isFromBefore = ({ asOf }: CacheSituation, change: Change): boolean => asOf < change.at + AN_ACT;
+
+/** A cache may be seen available before a change begins: then what was measured since is of before. Undefined: nothing was. */
+export const notInService = ({ change, ...kept }: Memory): Memory | undefined => {
+  if (change?.availableSince === undefined) return undefined;
+  const { availableSince: _, ...awaited } = change;
+  return { ...kept, change: awaited };
+};
+
+/** Creation is told by AWS's clock, a change by Lambda's. */
+const CLOCKS_APART = 15 * 60_000;
+
+/**
+ * What is remembered and still holds: nothing of an earlier group of the same name, and no count that somebody else has set anew. A
+ * change that is being verified may not have come yet.
+ */
+export const recollected = (facts: GroupSituation): Memory => {
+  const memory: Memory = facts.ledger.remembered;
+  const { createdAt } = facts;
+  if (createdAt !== null && memory.changedAt !== undefined && memory.changedAt < createdAt - CLOCKS_APART) return {};
+  if (memory.change !== undefined || occupied(facts) !== undefined) return memory;
+  const { addedReplicas = {}, addedShards, ...rest } = memory;
+  const all = Object.entries(addedReplicas);
+  const ours = all.filter(([shard, added]) => isOurs(added, replicasIn(facts, shard)));
+  const shardsAreOurs = isOurs(addedShards, facts.shards.length);
+  if (ours.length === all.length && (shardsAreOurs || addedShards === undefined)) return memory;
+  return {
+    ...rest,
+    ...(ours.length > 0 && { addedReplicas: Object.fromEntries(ours) }),
+    ...(shardsAreOurs && { addedShards }),
   };
 };
 

@@ -96,6 +96,7 @@ export const group = (nodes: readonly CacheNode[], { remembered = {}, ...options
     engineVersion: '7.1.0',
     status: 'available',
     clusterMode: ids.length > 1 ? 'enabled' : 'disabled',
+    createdAt: null,
     nodeType: 'cache.r7g.xlarge',
     vcpus: 4,
     shards: ids.map((id) => ({ id, status: 'available', slots: ids.length > 1 ? slots : null })),

@@ -84,7 +84,7 @@ describe('saturation', () => {
 
   it('is not judged on two points', () => {
     const facts = group(shard('0001', hot([95, 95])));
-    expect(outcome(decided(facts))).toBe('skip metrics-missing');
+    expect(outcome(decided({ ...facts, trigger: 'tick' }))).toBe('skip metrics-missing');
   });
 });
 
@@ -92,7 +92,7 @@ describe('a group nothing is known of', () => {
   const blind = hot([]);
 
   it('is left alone', () => {
-    expect(outcome(decided(group(shard('0001', blind, blind))))).toBe('skip metrics-missing');
+    expect(outcome(decided(group(shard('0001', blind, blind), { trigger: 'tick' })))).toBe('skip metrics-missing');
   });
 
   it('is looked at again while an incident is open', () => {
@@ -188,20 +188,26 @@ describe('the gates', () => {
     expect(outcome(decided(busy(pending)))).toBe('act read-hot-primary');
   });
 
-  it.each<[string, Partial<GroupSituation>, number]>([
+  it.each<[string, Partial<GroupSituation>, number, string]>([
     [
       'the maintenance window is over',
       { maintenanceWindow: 'thu:03:00-thu:04:00' },
       Date.parse('2026-03-05T04:01:00Z'),
+      'maintenance-window',
     ],
-    ['the snapshot is over', { snapshotWindow: '03:40-04:40' }, Date.parse('2026-03-05T04:41:00Z')],
-    ['the service update may be over', { updating: true }, at + 15 * MINUTE],
-    ['service updates can be read', { updating: null }, at + 15 * MINUTE],
-    ['the maintenance window can be read', { maintenanceWindow: null }, at + 15 * MINUTE],
-  ])('changes a node type when %s; replicas do not wait', (_, options, until) => {
+    [
+      'the snapshot is over',
+      { snapshotWindow: '03:40-04:40' },
+      Date.parse('2026-03-05T04:41:00Z'),
+      'maintenance-window',
+    ],
+    ['the service update may be over', { updating: true }, at + 15 * MINUTE, 'maintenance-window'],
+    ['service updates can be read', { updating: null }, at + 15 * MINUTE, 'observe-failed'],
+    ['the maintenance window can be read', { maintenanceWindow: null }, at + 15 * MINUTE, 'observe-failed'],
+  ])('changes a node type when %s; replicas do not wait', (_, options, until, reason) => {
     expect(decided(group(shard('0001', writeHot), { ...X86, ...options }), ALL)).toMatchObject({
       kind: 'defer',
-      reason: 'maintenance-window',
+      reason,
       until,
     });
     expect(outcome(decided(busy(options)))).toBe('act read-hot-primary');
@@ -1072,7 +1078,7 @@ describe('R12 a serverless cache', () => {
     ['the limit is not near', { ecpuPerSecond: minutes(7_999) }, 'escalate serverless-throttled'],
     ['the limit is near', { ecpuPerSecond: minutes(8_000) }, 'act serverless-limit'],
     ['nothing is throttled', { throttled: minutes(0) }, 'skip not-saturated'],
-    ['nothing is known', { throttled: [], ecpuPerSecond: [] }, 'skip metrics-missing'],
+    ['nothing is known', { throttled: [], ecpuPerSecond: [], trigger: 'tick' as const }, 'skip metrics-missing'],
     ['only what is used is known', { throttled: [] }, 'skip not-saturated'],
     ['it is modifying', { status: 'modifying' }, 'defer not-available'],
     ['it is being deleted', { status: 'deleting' }, 'skip cache-gone'],

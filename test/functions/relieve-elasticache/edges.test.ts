@@ -43,7 +43,7 @@ describe('one of several nodes', () => {
   it('blind is no calm, while the others are', () => {
     const facts = group(shard('0001', hot([], { engineCpuHour: null }), IDLE));
 
-    expect(outcome(decided(facts))).toBe('skip metrics-missing');
+    expect(outcome(decided(facts))).toBe('defer metrics-missing');
     expect(decided(facts).why).toContain('node-0001-2');
     expect(outcome(decided(verifying(facts, {})))).toBe('defer metrics-missing');
     expect(outcome(decided({ ...facts, trigger: 'tick' }))).toBe('skip metrics-missing');
@@ -255,12 +255,13 @@ describe('while a change is measured', () => {
     expect(outcome(decided(facts))).toBe('skip resolved');
   });
 
-  it('what was remembered besides stays, what is deferred stays whole', () => {
+  it('what was remembered besides stays, and of what goes on again the measurements do not', () => {
     const remembered = { ...since(6), addedReplicas: { '0001': { from: 1, count: 1 } } };
     const waiting = decided(verifying(group(shard('0001', readHot, serving), { status: 'modifying' }), remembered));
     const over = decided(verifying(group(shard('0001', hot(50), serving)), remembered));
 
-    expect(waiting.remember).toBeUndefined();
+    const { availableSince: _, ...begun } = remembered.change;
+    expect(waiting.remember).toEqual({ ...remembered, change: begun });
     expect(over.remember).toEqual({ addedReplicas: { '0001': { from: 1, count: 1 } } });
   });
 

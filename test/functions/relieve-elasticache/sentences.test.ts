@@ -87,7 +87,7 @@ describe('a person reads', () => {
       -> Please report it. What has happened: aws elasticache describe-events --duration 1440 --source-type replication-group --source-identifier orders
       escalate unknown-node-type: cache.x9.large: neither the table nor EC2 says how many vCPUs it has, and the threshold depends on it.
       -> Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %. N: aws ec2 describe-instance-types --query 'InstanceTypes[0].VCpuInfo.DefaultVCpus' --instance-types x9.large
-      skip metrics-missing: No node is hot, but node-0001-2 has not three one-minute points of its CPU in the last ten minutes.
+      defer metrics-missing: No node is hot, but node-0001-2 has not three one-minute points of its CPU in the last ten minutes.
       defer metrics-missing: No node has three one-minute points of its CPU in the last ten minutes.
       defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (modifying); nothing can be changed until it is over.
       defer resharding: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (resharding); nothing can be changed until it is over.
@@ -106,7 +106,7 @@ describe('a person reads', () => {
       escalate pending-modification: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. But engine version 7.2 waits for the maintenance window, and ApplyImmediately would apply it too.
       -> Apply or withdraw the pending change first; then: aws elasticache modify-replication-group --replication-group-id orders --cache-node-type cache.m5.2xlarge --apply-immediately
       defer maintenance-window: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: a service update is being applied.
-      defer maintenance-window: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: the maintenance window or service updates could not be read.
+      defer observe-failed: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: the maintenance window or service updates could not be read.
       defer maintenance-window: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: maintenance window thu:03:00-thu:04:00.
       defer maintenance-window: Engine core in use: node-0001-2 (primary) 97 %. The primary is busy with writes; only a faster node helps here. Remedy: ModifyReplicationGroup, cache.m5.xlarge -> cache.m5.2xlarge. It waits: snapshot window 03:30-04:30.
       escalate warning-level: Above 65 %, below 90 %: nothing is changed yet. Engine core in use: node-0001-2 (primary) 70 %. The primary is busy with reads, and replicas serve reads. Remedy: IncreaseReplicaCount, one replica more in orders.
@@ -338,7 +338,13 @@ describe('a person reads', () => {
 
   it('of serverless caches', () => {
     const raised = {
-      change: { kind: 'serverless-limit' as const, says: 'a limit of 15000 ECPU/s', at, node: null, cpu: null },
+      change: {
+        kind: 'serverless-limit' as const,
+        says: 'a limit of 15000 ECPU/s',
+        at: at - MINUTE,
+        node: null,
+        cpu: null,
+      },
     };
     const ledger = (remembered: Memory) => ({
       attempts: {},

@@ -66,7 +66,10 @@ const CASES: Readonly<Record<number, readonly Case[]>> = {
     case_(verifying(one(readHot), change({ availableSince: at - MINUTE }))),
   ],
   2: [case_(one(readHot, { engine: 'memcached' })), case_(one(readHot, { vcpus: null }))],
-  3: [case_(group(shard('0001', hot([]), hot([]))))],
+  3: [
+    case_(group(shard('0001', hot([]), hot([])))),
+    case_(group(shard('0001', hot([]), hot([])), { trigger: 'tick' })),
+  ],
   4: [case_(one(hot(40, { networkUsage: 120 })))],
   5: [
     case_(verifying(one(hot(30)), change({ availableSince: at - 9 * MINUTE }))),

@@ -264,7 +264,7 @@ describe('a serverless cache', () => {
   const nothing = { throttled: [], ecpuPerSecond: [] };
 
   it('of which nothing is published is not said to be well', () => {
-    expect(outcome(decided(serverless(nothing)))).toBe('skip metrics-missing');
+    expect(outcome(decided(serverless({ ...nothing, trigger: 'tick' })))).toBe('skip metrics-missing');
     expect(decided(serverless({ ...nothing, ledger: open }))).toMatchObject({
       kind: 'defer',
       reason: 'metrics-missing',

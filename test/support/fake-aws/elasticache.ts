@@ -26,6 +26,8 @@ export interface FakeGroup {
   readonly tellsRoles: boolean;
   readonly failover: boolean;
   tags: Record<string, string>;
+  /** Epoch ms. */
+  readonly createdAt: number;
   readonly shards: FakeNodeGroup[];
   /** Types it may grow to. */
   scaleUp: string[];
@@ -414,6 +416,7 @@ export const fakeElastiCache = (clock: Clock, { nodesPerCluster = 90 }: Options 
         tellsRoles: true,
         failover: true,
         tags: { 'reflex:enabled': 'true' },
+        createdAt: clock(),
         shards: [],
         scaleUp: ['cache.r7g.2xlarge', 'cache.r7g.4xlarge'],
         changeMs: 10 * MINUTE,
@@ -540,6 +543,7 @@ const groupXml = (group: FakeGroup): object => {
   return {
     ReplicationGroupId: group.id,
     ARN: group.arn,
+    ReplicationGroupCreateTime: new Date(group.createdAt).toISOString(),
     Status: group.status,
     Engine: group.engine,
     CacheNodeType: group.nodeType,
