@@ -80,7 +80,7 @@ const problemsOf = ({ resources, conditionKeys }: Statement, action: string, ref
 
 /** Keys that every request has. The tag keys are not among them. */
 const isGlobal = (key: string): boolean =>
-  ['aws:SourceArn', 'aws:SourceAccount', 'aws:SecureTransport', 'kms:ViaService'].includes(key);
+  ['aws:SourceArn', 'aws:SourceAccount', 'aws:SecureTransport', 'aws:ViaAWSService', 'kms:ViaService'].includes(key);
 
 const covers = (of: string, key: string): boolean => {
   const [start = ''] = of.split('${');

@@ -1,4 +1,5 @@
 import { type Call, type Decision, defer, escalate, type Skip, skip } from '../../shared/decision.ts';
+import { taskIdOf } from '../../shared/ecs-task.ts';
 import { nameOf } from '../../shared/words.ts';
 import {
   GONE,
@@ -27,6 +28,8 @@ const KEPT_AGAIN = 15 * SECOND;
 const ADDRESS_AGAIN = 5 * SECOND;
 /** A check sooner than this would ask the same of the same. */
 const CHECK_AFTER = 5 * SECOND;
+/** Cloud Map lists an instance until it has taken its DNS records out. AWS says no time for it. */
+const INSTANCE_AFTER = 30 * SECOND;
 /** Checks fall on multiples of this: those of a storm come together, and ask for each group's health once. */
 const CHECK_EVERY = 5 * SECOND;
 /** A task on hold would wait for a person for ever, and be dead in a minute: this many tries, and one is told. */
@@ -162,7 +165,7 @@ const drain: Rule = (view) => {
     calls: callsFor(todo),
     coolDownMs: 0,
     followUpAt: Math.min(
-      dueAt(view),
+      dueAt(view, todo),
       ...(kept.length > 0 ? [now + KEPT_AGAIN] : []),
       ...(facts.unknown.length > 0 ? [now + ADDRESS_AGAIN] : []),
     ),
@@ -198,7 +201,7 @@ const notKnown: Rule = ({ facts, now, memory, since }) =>
 
 const nothingLeft = (view: View): Decision<DrainCall> => {
   const { facts, checking } = view;
-  if (checking) return resolved(view);
+  if (checking) return notRead(view) ?? resolved(view);
   if (facts.ledger.incident !== null) return alreadyDone(view);
   const places = Object.keys(facts.targetGroups).map(groupName);
   if (places.length === 0 && facts.registrations.length === 0) {
@@ -215,19 +218,39 @@ const nothingLeft = (view: View): Decision<DrainCall> => {
 const resolved = (view: View): Skip =>
   skip(
     'resolved',
-    `${seconds(view.now - view.since)} after the notice: ${view.facts.targets.map(shown).join(', ') || 'no target'}.`,
+    `${seconds(view.now - view.since)} after the notice: ${[...view.facts.targets, ...view.facts.registrations].map(shown).join(', ') || 'no target'}.`,
   );
 
-/** The address is not the task's own any more. Healthy there is another task; unhealthy may be the dead one. */
+/** Nothing is called resolved that was not seen. */
+const notRead = ({ facts, now }: View): Decision<DrainCall> | undefined => {
+  const unread = [...facts.targets, ...facts.registrations].filter(({ state }) => state === null);
+  if (unread.length === 0) return undefined;
+  return defer(
+    'observe-failed',
+    onBeat(now + KEPT_AGAIN),
+    `Whether it is still there was not read: ${listed(unread)}.`,
+  );
+};
+
+/**
+ * The address is not the task's own any more. Healthy there is another task; unhealthy may be the dead one. An instance in Cloud Map under
+ * the task's id is nobody else's.
+ */
 const afterwards = (view: View): Decision<DrainCall> => {
   const { facts } = view;
-  const dead = facts.targets.filter(({ state }) => !LEFT.includes(state) && !SERVING.includes(state));
+  const id = taskIdOf(facts.task.arn);
+  const dead = [
+    ...facts.targets.filter(({ state }) => state !== null && !LEFT.includes(state) && !SERVING.includes(state)),
+    ...facts.registrations.filter(({ state, instanceId }) => state === 'registered' && instanceId === id),
+  ];
   const [first] = dead;
-  if (first === undefined) return neverKnown(view) ?? resolved(view);
+  if (first === undefined) return neverKnown(view) ?? notRead(view) ?? resolved(view);
   return escalate(
     'still-registered',
     `The task is ${facts.task.lastStatus}, and ${dead.map(shown).join(', ')}.`,
-    `Unless another task has the address: aws elbv2 deregister-targets --target-group-arn ${first.targetGroupArn} --targets Id=${first.id},Port=${first.port}`,
+    'targetGroupArn' in first
+      ? `Unless another task has the address: aws elbv2 deregister-targets --target-group-arn ${first.targetGroupArn} --targets Id=${first.id},Port=${first.port}`
+      : `aws servicediscovery deregister-instance --service-id ${first.serviceId} --instance-id ${first.instanceId}`,
   );
 };
 
@@ -251,10 +274,12 @@ const alreadyDone = ({ facts }: View): Skip =>
   skip('duplicate', `This interruption was acted on already; task ${facts.task.lastStatus}.`);
 
 /** When what was deregistered should be gone, or is as good as gone. */
-const dueAt = ({ facts, since, now }: View): number => {
+const dueAt = ({ facts, since, now }: View, todo: readonly Entry[]): number => {
   const delays = Object.values(facts.targetGroups).map(({ deregistrationDelay }) => deregistrationDelay);
-  const longest = delays.reduce<number>((most, delay) => Math.max(most, (delay ?? Infinity) * SECOND), 0);
-  return onBeat(Math.max(now + CHECK_AFTER, since + Math.min(longest, CHECK_AT)));
+  const toRegistries = todo.some((entry) => 'serviceId' in entry);
+  const longest = Math.max(0, ...(toRegistries ? [Infinity] : delays.map((delay) => (delay ?? Infinity) * SECOND)));
+  const soonest = now + (toRegistries ? INSTANCE_AFTER : CHECK_AFTER);
+  return onBeat(Math.max(soonest, since + Math.min(longest, CHECK_AT)));
 };
 
 const onBeat = (at: number): number => Math.ceil(at / CHECK_EVERY) * CHECK_EVERY;
@@ -300,6 +325,6 @@ const named = (entry: Entry): string =>
   'targetGroupArn' in entry
     ? `${entry.id}:${entry.port} in ${groupName(entry.targetGroupArn)}`
     : `${entry.instanceId} in Cloud Map ${nameOf(entry.serviceId)}`;
-const shown = (target: Target): string =>
-  `${named(target)} is ${target.state === 'unused' ? 'gone' : (target.state ?? 'not read')}`;
+const shown = (entry: Entry): string =>
+  `${named(entry)} is ${entry.state === 'unused' ? 'gone' : (entry.state ?? 'not read')}`;
 const seconds = (ms: number): string => `${(ms / SECOND).toFixed(1)} s`;

@@ -27,8 +27,10 @@ interface Member {
   readonly service: Service;
   readonly places: readonly Place[];
   readonly registries: readonly string[];
-  /** Only our own check woke us: what was done is verified. */
+  /** Our own check is due: what was done is verified. */
   readonly checked: boolean;
+  /** An event is there as well, or alone: it waits for no read that fails. Whether it is news, the ledger says. */
+  readonly told: boolean;
   /** ECS answers that it does not know the task; then only what its target groups know is touched. */
   readonly unseen: boolean;
 }
@@ -50,10 +52,12 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
     const notices = [...told.values()].filter(isNotice);
     const after = [...told.values()].filter((task) => !isNotice(task));
     const definitions = reads.definitions(new Set(notices.map((task) => task.taskDefinitionArn)));
-    // A task that its event calls gone is gone, whatever ECS shows.
+    // A task that its event calls gone is gone, whatever ECS shows; a check wants to know its addresses.
     const ended = new Set(after.filter(isGone).map(({ arn }) => arn));
     const [shown, services] = await Promise.all([
-      reads.tasks(watches.map(({ resource }) => resource).filter((arn) => !ended.has(arn))),
+      reads.tasks(
+        watches.filter((watch) => isCheck(watch) || !ended.has(watch.resource)).map(({ resource }) => resource),
+      ),
       reads.services(notices, after),
     ]);
     const tasks = new Map(watches.map((watch) => [watch.resource, latest(told.get(watch.resource), shown, watch)]));
@@ -91,7 +95,7 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
       compared.then(() => readEach(healthWanted(members, going), reads.targetHealth)),
       readEach(new Set(members.flatMap(({ registries }) => registries)), reads.instances),
       reads.groups(arns),
-      reads.delays(groupsOf(members.filter(({ task, checked }) => isNotice(task) && !checked))),
+      reads.delays(groupsOf(members.filter(({ task, told }) => isNotice(task) && told))),
       definitions,
     ]);
 
@@ -102,7 +106,7 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
     const inRegistries = leftIn(registrations, going.standingOf, (id) => registeredIn(instances.get(id), names));
     for (const member of members) {
       const unread = member.places.map((place) => health.get(place.targetGroupArn)).find(isFailed);
-      if (member.checked && unread !== undefined) {
+      if (!member.told && unread !== undefined) {
         observed.set(member.resource, unread);
         continue;
       }
@@ -136,6 +140,9 @@ const toldOf = ({ signals }: Watch): EcsTask[] => {
   const tasks = signals.flatMap(({ evidence }) => (evidence === undefined ? [] : [evidence as unknown as EcsTask]));
   return tasks.length === 0 ? [] : [tasks.reduce(later)];
 };
+
+/** Our own check is due, alone or beside events. */
+const isCheck = ({ signals }: Watch): boolean => signals.some(({ evidence }) => evidence === undefined);
 
 /** DescribeTasks may be behind the event, or ahead of it; where it does not answer, the event is enough. */
 const latest = (
@@ -184,7 +191,7 @@ const memberOf = (
   stack: Policy,
   shown: Reading<EcsTask | undefined> | undefined,
 ): Member => {
-  const checked = watch.signals.every(({ evidence }) => evidence === undefined);
+  const checked = isCheck(watch);
   // Where it is registered no longer matters to a task that is gone, but to the check of what was done before. In a storm, what is
   // read for services that have not opted in would be taken from those that have.
   const matters = (checked || !isGone(task)) && tagsOf(service)[OPT_IN_TAG] === 'true';
@@ -196,6 +203,7 @@ const memberOf = (
     places: matters ? placesOf(service, task, extraTargetGroups(stack, tagsOf(service))) : [],
     registries: matters ? registriesOf(service, task) : [],
     checked,
+    told: watch.signals.some(({ evidence }) => evidence !== undefined),
     unseen: shown !== undefined && 'value' in shown && shown.value === undefined,
   };
 };

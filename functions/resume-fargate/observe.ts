@@ -91,7 +91,7 @@ export const observe = (patience: Patience) => {
     const interfaces = members
       .filter(({ task }) => task.lastStatus !== 'STOPPED')
       .flatMap(({ raw }) => interfaceOf(raw));
-    const searched = members.filter(({ watch, task }) => watch.trigger !== 'event' && task.lastStatus === 'STOPPED');
+    const searched = members.filter(({ watch, task }) => isChecked(watch) && task.lastStatus === 'STOPPED');
     const [networks, successors] = await Promise.all([
       interfaces.length === 0 ? new Map<string, Network>() : networksOf(interfaces, ask),
       successorsOf(searched),
@@ -147,6 +147,9 @@ const toldOf = ({ signals }: Watch): EcsTask[] => {
   const tasks = signals.flatMap(({ evidence }) => (evidence === undefined ? [] : [evidence as unknown as EcsTask]));
   return tasks.length === 0 ? [] : [tasks.reduce(later)];
 };
+
+/** Our own check is due, alone or beside an event that may have been told before. */
+const isChecked = ({ signals }: Watch): boolean => signals.some(({ trigger }) => trigger !== 'event');
 
 /**
  * Where ECS has just told of the task, it is asked again. An hour after a task has stopped that is all it says: what we have begun goes to a

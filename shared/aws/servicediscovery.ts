@@ -21,8 +21,9 @@ export const listInstances = (serviceId: string): Promise<InstanceSummary[]> =>
   });
 
 /**
- * Asynchronous: answers with an operation, whose end is not awaited.
- * @iam servicediscovery:DeregisterInstance
+ * Asynchronous: answers with an operation, whose end is not awaited. In a DNS namespace Cloud Map changes records and health checks with
+ * the caller's permissions (Cloud Map's policy examples and API permissions reference).
+ * @iam servicediscovery:DeregisterInstance route53:ChangeResourceRecordSets route53:GetHealthCheck route53:UpdateHealthCheck route53:DeleteHealthCheck
  */
 export const deregisterInstance = async (input: DeregisterInstanceCommandInput): Promise<void> => {
   await client(ServiceDiscoveryClient, { maxAttempts: 1 }).send(new DeregisterInstanceCommand(input));

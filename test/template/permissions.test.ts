@@ -62,6 +62,11 @@ const OPT_IN = { by: { StringEquals: { 'aws:ResourceTag/reflex:enabled': 'true' 
 
 /** Writes that the opt-in tag of an existing resource cannot bind, by function and Sid, with the condition that does. */
 const BOUND_OTHERWISE: Record<string, { readonly because: string; readonly by: Props }> = {
+  'drain-fargate LetCloudMapTakeRecordsOut': {
+    because:
+      'zones and health checks are Cloud Map’s; it uses these for a call that the tag binds, and the function cannot',
+    by: { Bool: { 'aws:ViaAWSService': 'true' } },
+  },
   'reshard-kinesis ScaleStreams': {
     because: 'only with KinesisTagCondition = false, where AWS knows neither resource nor condition for the call',
     by: {},

@@ -1,6 +1,6 @@
 import { type Decision, escalate, skip } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
-import { type ServiceState, type Strategy, type SwitchedStandIn, turned } from './facts.ts';
+import { type Memory, type ServiceState, type Strategy, type SwitchedStandIn, turned } from './facts.ts';
 import type { ServicePolicy } from './policy.ts';
 import {
   commandToSeeWhy,
@@ -98,12 +98,13 @@ export const goOnSwitched = (view: View, before: SwitchedStandIn): Decision<Serv
   return standIn.probing ? probing(view, standIn) : standingIn(view, standIn);
 };
 
-/** Why the strategy of a service cannot be switched. */
-export const unswitchable = (
-  service: ServiceState,
-  { fallbackMax }: ServicePolicy,
-  clusterProviders: readonly string[] | null,
-): { readonly why: string; readonly advice: string } | undefined => {
+interface Obstacle {
+  readonly why: string;
+  readonly advice: string;
+}
+
+/** Why no deployment of a service can be forced, or none without harm. Asked before each, for a template may change it in between. */
+const unrollable = (service: ServiceState): Obstacle | undefined => {
   const { controller, deploymentStrategy, minimumHealthyPercent, scheduling } = service;
   if (controller !== 'ECS') {
     return {
@@ -123,6 +124,17 @@ export const unswitchable = (
       advice: 'Set minimumHealthyPercent to 100.',
     };
   }
+  return undefined;
+};
+
+/** Why the strategy of a service cannot be switched. */
+export const unswitchable = (
+  service: ServiceState,
+  { fallbackMax }: ServicePolicy,
+  clusterProviders: readonly string[] | null,
+): Obstacle | undefined => {
+  const cannot = unrollable(service);
+  if (cannot !== undefined) return cannot;
   if (fallbackMax !== null && service.desired > fallbackMax) {
     return {
       why: `it would run ${service.desired} tasks on demand, and reflex:fallback-max is ${fallbackMax}`,
@@ -139,9 +151,9 @@ export const unswitchable = (
   return undefined;
 };
 
-/** The command that switches by hand. */
-export const commandToSwitch = ({ clusterArn, name }: ServiceState): string =>
-  `aws ecs update-service --cluster ${clusterArn} --service ${name} --capacity-provider-strategy ${shown(ON_DEMAND)} --force-new-deployment`;
+/** The command that switches by hand: on demand, unless said otherwise. */
+export const commandToSwitch = ({ clusterArn, name }: ServiceState, strategy: Strategy = ON_DEMAND): string =>
+  `aws ecs update-service --cluster ${clusterArn} --service ${name} --capacity-provider-strategy ${shown(strategy)} --force-new-deployment`;
 
 /** A provider of weight 0 places no task: every task runs on demand. */
 const ON_DEMAND: Strategy = [
@@ -181,6 +193,8 @@ const standingIn = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall>
     );
   }
   if (service.deploying) return deploying(view, standIn);
+  const cannot = unrollable(service);
+  if (cannot !== undefined) return leftToPerson(service, cannot, standIn.original, remember);
   return update(
     'spot-failback',
     `${countOf(service)}. After ${minutes(now - standIn.rolledAt)} Spot is tried again, by way of ${shown(standIn.original)} as it was.`,
@@ -191,14 +205,16 @@ const standingIn = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall>
 };
 
 const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> => {
-  const { service, memory, told, now } = view;
+  const { facts, service, memory, now } = view;
   const { level = 0 } = memory;
   const look = nextLook(standIn.since, now);
   const isThrough = isWhole(service) && !service.deploying;
   const { failedAt: earlier, ...kept } = standIn;
+  // An event may come late: of a shortage before the probe it says nothing new.
+  const told = view.told && (facts.toldAt ?? 0) >= standIn.rolledAt;
   const failedAt = told || now - standIn.rolledAt >= PROBE_AT_MOST ? (earlier ?? now) : earlier;
 
-  if (isThrough && !told) {
+  if (isThrough) {
     const since = standIn.wholeSince ?? now;
     const due = Math.max(since, standIn.rolledAt) + coolDown(level);
     if (now >= due)
@@ -225,6 +241,8 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
     );
   }
   if (isOthers(service, standIn)) return deploying(view, remember.standIn);
+  const cannot = unrollable(service);
+  if (cannot !== undefined) return leftToPerson(service, cannot, standIn.standIn, remember);
   const { wholeSince: _, ...started } = kept;
   return update(
     'spot-fallback',
@@ -241,13 +259,32 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
 };
 
 /** ECS is seen not to have taken the last change: it is made again, which counts as a try that failed. */
-const again = ({ service, memory, now }: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
-  update(
+const again = ({ service, memory, now }: View, standIn: SwitchedStandIn): Decision<ServiceCall> => {
+  const strategy = standIn.probing ? standIn.original : standIn.standIn;
+  const otherwise = { ...memory, standIn };
+  const cannot = unrollable(service);
+  if (cannot !== undefined) return leftToPerson(service, cannot, strategy, otherwise);
+  return update(
     standIn.probing ? 'spot-failback' : 'spot-fallback',
     `${countOf(service)}; the strategy is still ${shown(service.strategy)}, so it is set again.`,
-    roll(service, standIn.probing ? standIn.original : standIn.standIn),
+    roll(service, strategy),
     { ...memory, ...turned(memory), standIn: { ...standIn, rolledAt: now } },
-    { planned: false, otherwise: { ...memory, standIn } },
+    { planned: false, otherwise },
+  );
+};
+
+/** Once that is put right, the schedule goes on from what is remembered; a strategy that a person sets is theirs. */
+const leftToPerson = (
+  service: ServiceState,
+  { why, advice }: Obstacle,
+  strategy: Strategy,
+  remember: Memory,
+): Decision<ServiceCall> =>
+  escalate(
+    'not-switchable',
+    `${countOf(service)} by way of ${shown(service.strategy)}; ${why}.`,
+    `${advice} To replace every task by hand: ${commandToSwitch(service, strategy)}`,
+    remember,
   );
 
 /** The probe is over without a call of ours. */

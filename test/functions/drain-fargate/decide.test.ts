@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../../functions/drain-fargate/decide.ts';
 import { keyOf, type Memory } from '../../../functions/drain-fargate/facts.ts';
+import { taskIdOf } from '../../../shared/ecs-task.ts';
 import { at } from '../../support/event-builders.ts';
 import { targetGroupArn } from '../../support/fake-aws/elbv2.ts';
 import { policy, registration, situation, target } from '../../support/task-facts.ts';
@@ -409,6 +410,37 @@ describe('the check afterwards', () => {
         reason: 'still-registered',
         advice: `Unless another task has the address: aws elbv2 deregister-targets --target-group-arn ${web} --targets Id=10.0.2.164,Port=8080`,
       });
+    }
+  });
+
+  it('tells a person of an instance in Cloud Map that outlives its task, under the id that is nobody else’s', () => {
+    const instanceOf = (instanceId: string, state: 'registered' | 'unused' | null) =>
+      situation({
+        ...check,
+        task: { lastStatus: 'STOPPED' },
+        targets: [],
+        registrations: [registration({ instanceId, state })],
+      });
+    const own = instanceOf(taskIdOf(situation().task.arn), 'registered');
+
+    expect(decide(own, policy, at + 90 * SECOND)).toMatchObject({
+      kind: 'escalate',
+      reason: 'still-registered',
+      advice: `aws servicediscovery deregister-instance --service-id srv-web --instance-id ${taskIdOf(own.task.arn)}`,
+    });
+    for (const other of [instanceOf(taskIdOf(own.task.arn), 'unused'), instanceOf('another', 'registered')]) {
+      expect(decide(other, policy, at + 90 * SECOND)).toMatchObject({ kind: 'skip', reason: 'resolved' });
+    }
+  });
+
+  it.each([
+    ['a target', { targets: [target({ state: null })] }],
+    ['an instance in Cloud Map', { targets: [], registrations: [registration({ state: null })] }],
+  ])('does not call resolved what it could not read: %s', (_, unread) => {
+    const memory: Memory = { since: at, drained: [keyOf(target()), keyOf(registration())] };
+    for (const lastStatus of ['STOPPING', 'STOPPED']) {
+      const facts = situation({ ...check, memory, task: { lastStatus }, ...unread });
+      expect(decide(facts, policy, at + 30 * SECOND)).toMatchObject({ kind: 'defer', reason: 'observe-failed' });
     }
   });
 

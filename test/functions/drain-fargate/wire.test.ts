@@ -554,6 +554,45 @@ describe('Cloud Map', () => {
     expect(aws.servicediscovery.instances('srv-web')).toContain(first?.id);
   });
 
+  it('that takes half a minute to deregister is given it: no second call, and nobody is told', async () => {
+    const { tasks } = spotService(aws, {
+      registry: 'srv-web',
+      service: { loadBalancers: [], serviceRegistries: [{ registryArn: registryArn('srv-web') }] },
+    });
+    const { batch, pump, world } = drainer(time);
+    const seen = reasons(await batch(tasks[0]?.event()));
+    aws.servicediscovery.register('srv-web', tasks[0]?.id ?? '', { AWS_INSTANCE_IPV4: '10.0.0.1' });
+    aws.ecs.addTask(tasks[0]?.event({ lastStatus: 'STOPPING', version: 7 }).detail ?? {});
+    for (let second = 1; second <= 100; second++) {
+      aws.clock.advance(SECOND);
+      if (second === 30) aws.servicediscovery.remove('srv-web', tasks[0]?.id ?? '');
+      const result = await pump();
+      if (result !== undefined) seen.push(...reasons(result));
+    }
+
+    expect(seen).toEqual(['act spot-interruption', 'skip resolved']);
+    expect(aws.called('DeregisterInstance')).toHaveLength(1);
+    expect(world.told.map(({ record }) => record.reason)).toEqual(['spot-interruption']);
+  });
+
+  it('that never deregisters its instance is told of when the task is gone, with the call to make', async () => {
+    const { tasks } = spotService(aws, { registry: 'srv-web' });
+    const { batch, pump } = drainer(time);
+    await batch(tasks[0]?.event());
+    aws.servicediscovery.register('srv-web', tasks[0]?.id ?? '', { AWS_INSTANCE_IPV4: '10.0.0.1' });
+    aws.ecs.addTask(tasks[0]?.event({ lastStatus: 'STOPPED', version: 9 }).detail ?? {});
+    aws.clock.advance(95 * SECOND);
+    const check = await pump();
+
+    expect(check?.outcomes).toMatchObject([
+      {
+        decision: 'escalate',
+        reason: 'still-registered',
+        advice: `aws servicediscovery deregister-instance --service-id srv-web --instance-id ${tasks[0]?.id}`,
+      },
+    ]);
+  });
+
   it('never loses what another service registered under the same address', async () => {
     const { tasks } = spotService(aws, { registry: 'srv-web' });
     aws.servicediscovery.addService('srv-web');
@@ -879,6 +918,41 @@ describe('what cannot be found', () => {
 
     expect(reasons(together)).toEqual(['skip duplicate']);
     expect(again && reasons(again)).toEqual(['skip resolved']);
+  });
+
+  it('a check that comes with an event that was seen looks at the target all the same, and drains it again', async () => {
+    const { tasks, group } = spotService(aws);
+    const { batch, world } = drainer(time);
+    await batch(tasks[0]?.event());
+    Object.assign(group.targets[0] ?? {}, { state: 'healthy', drainingSince: Number.POSITIVE_INFINITY });
+    aws.clock.advance(35 * SECOND);
+    const [check] = world.inbox.splice(0);
+
+    const together = await batch(
+      tasks[0]?.event({ lastStatus: 'DEACTIVATING', version: 6 }),
+      JSON.parse(check?.body ?? ''),
+    );
+
+    expect(reasons(together)).toEqual(['act spot-interruption']);
+  });
+
+  it('a check that comes with the second event of a task that is gone still tells what stayed registered', async () => {
+    const { tasks, group } = spotService(aws);
+    const { batch, world } = drainer(time);
+    await batch(tasks[0]?.event());
+    aws.clock.advance(30 * SECOND);
+    await batch(tasks[0]?.event({ lastStatus: 'DEPROVISIONING', version: 8 }));
+    aws.ecs.addTask(tasks[0]?.event({ lastStatus: 'STOPPED', version: 9 }).detail ?? {});
+    Object.assign(group.targets[0] ?? {}, { state: 'unhealthy', drainingSince: Number.POSITIVE_INFINITY });
+    aws.clock.advance(70 * SECOND);
+    const due = world.inbox.splice(0).map(({ body }) => JSON.parse(body));
+
+    const together = await batch(
+      tasks[0]?.event({ lastStatus: 'STOPPED', version: 9, attachments: [], containers: [] }),
+      ...due,
+    );
+
+    expect(reasons(together)).toEqual(['escalate still-registered']);
   });
 
   it('a task that ECS shows no more at its check closes the incident', async () => {

@@ -514,6 +514,17 @@ describe('one task, whatever happens', () => {
     expect(aws.ecs.tasksRun()).toHaveLength(1);
   });
 
+  it('a check that comes with an event told before finds the task, and asks for none again', async () => {
+    const { batch, world, task } = await interrupted();
+    aws.clock.advance(MINUTE);
+    const due = world.inbox.splice(0).map(({ body }) => JSON.parse(body));
+
+    const together = await batch(task.event({ lastStatus: 'STOPPED', version: 9 }), ...due);
+
+    expect(said(together)).toEqual(['defer resume-starting']);
+    expect(runs()).toHaveLength(1);
+  });
+
   it('ConflictException says that it was resumed already', async () => {
     const task = worker(aws);
     const { batch } = resumer(aws);

@@ -46,6 +46,11 @@ export const fakeServicediscovery = () => {
     addService: (id: string): void => void services.set(id, []),
     register: (serviceId: string, id: string, attributes: Readonly<Record<string, string>> = {}): void =>
       void instancesOf(serviceId).push({ Id: id, Attributes: attributes }),
+    remove: (serviceId: string, id: string): void =>
+      void services.set(
+        serviceId,
+        instancesOf(serviceId).filter(({ Id }) => Id !== id),
+      ),
     instances: (serviceId: string): string[] => instancesOf(serviceId).map(({ Id }) => Id),
   };
 };

@@ -183,6 +183,28 @@ describe('while every task runs on demand', () => {
   });
 });
 
+describe('a service that may not be switched any more', () => {
+  it.each([
+    ['Spot is tried again', standIn({ wholeSince: at - MINUTE }), onDemand, 10, original],
+    ['a probe is taken back', probing({ failedAt: at - MINUTE }), original, 6, onDemand],
+    ['a lost call is made again', standIn({ unverified: true }), original, 6, onDemand],
+  ])('is left to a person when %s: the deployment would do harm', (_, memory, strategy, running, next) => {
+    const service = { strategy, running, deploying: running < 10 };
+    expect(decide(later(memory, { service }), policy, at).kind).toBe('act');
+    for (const change of [{ minimumHealthyPercent: 50 }, { deploymentStrategy: 'BLUE_GREEN' }]) {
+      const decision = decide(later(memory, { service: { ...service, ...change } }), policy, at);
+
+      expect(decision).toMatchObject({ kind: 'escalate', reason: 'not-switchable' });
+      const rows = next.map((row) => `capacityProvider=${row.capacityProvider},base=${row.base},weight=${row.weight}`);
+      expect(decision).toHaveProperty(
+        'advice',
+        expect.stringContaining(`--capacity-provider-strategy ${rows.join(' ')} --force-new-deployment`),
+      );
+      expect(standInOf(decision)).toMatchObject({ original });
+    }
+  });
+});
+
 describe('a probe', () => {
   const back = { strategy: original, running: 10 };
 
@@ -235,6 +257,21 @@ describe('a probe', () => {
     const memory = probing({ failedAt: at - 10 * MINUTE });
     const decision = decide(later(memory, { service: back }), policy, at);
     expect(decision).toMatchObject({ kind: 'defer', reason: 'spot-settling' });
+    expect(standInOf(decision)).not.toHaveProperty('failedAt');
+  });
+
+  it('has not failed by an event that is older than it, delivered late', () => {
+    const told = (toldAt: number) =>
+      decide(later(probing(), { service: starved, trigger: 'event', toldAt }), policy, at);
+    expect(told(at - 20 * MINUTE - 1)).toMatchObject({ kind: 'defer', reason: 'spot-settling' });
+    expect(told(at - 20 * MINUTE)).toMatchObject({ kind: 'act', reason: 'spot-fallback' });
+  });
+
+  it('has not failed by an event that the service does not confirm; the wait for it begins anew', () => {
+    const memory = probing({ wholeSince: at - 19 * MINUTE });
+    const decision = decide(later(memory, { service: back, trigger: 'event' }), policy, at);
+    expect(decision).toMatchObject({ kind: 'defer', reason: 'spot-settling' });
+    expect(standInOf(decision)).toMatchObject({ probing: true, wholeSince: at });
     expect(standInOf(decision)).not.toHaveProperty('failedAt');
   });
 
