@@ -52,17 +52,18 @@ left() { printf '%s' $((SHIP_DEADLINE - RESERVE - $(date +%s))); }
 (exec 9>> "$LOCK") 2> /dev/null || fail 69 "$LOCK cannot be written"
 exec 9>> "$LOCK"
 if ! flock -n 9; then
-  read -r holder holding < "$LOCK" || fail 75 'another run is at it'
-  if [ "$SHIP_PHASE $holding" != 'interruption pre-copy' ]; then
+  read -r holder holding ends < "$LOCK" || fail 75 'another run is at it'
+  # A lifecycle hook gives a quarter of an hour; a warning that follows it leaves two minutes.
+  if [ "$SHIP_PHASE" = pre-copy ] || { [ "$holding" = interruption ] && [ "${ends:-0}" -le $((SHIP_DEADLINE + 60)) ]; }; then
     say "run $holder is at it"
     exit 0
   fi
-  say "ends pre-copy $holder"
+  say "ends $holding $holder"
   kill -TERM "$holder" 2> /dev/null
   # It hears the signal when it has counted its files or written its marker.
-  flock -w "$(left)" 9 || fail 75 "pre-copy $holder does not end"
+  flock -w "$(left)" 9 || fail 75 "$holding $holder does not end"
 fi
-printf '%s %s\n' "$$" "$SHIP_PHASE" > "$LOCK"
+printf '%s %s %s\n' "$$" "$SHIP_PHASE" "$SHIP_DEADLINE" > "$LOCK"
 
 # --- What is still in memory goes to the disk: the kept volume has it then, whatever becomes of this run. ---
 

@@ -80,6 +80,19 @@ export const stateCall = (
   },
 });
 
+/** Somebody else writes to it: a rescue after that is of another keeping, and what was snapshotted before proves nothing of it. */
+export const reusedCall = ({ volumeId, item }: VolumeFacts, now: number): RescueCall => ({
+  call: 'CreateTags',
+  params: {
+    Resources: [volumeId],
+    Tags: [
+      { Key: RESCUE_TAGS.rescue, Value: 'failed' },
+      { Key: RESCUE_TAGS.attempts, Value: String(item.attempts) },
+      { Key: RESCUE_TAGS.since, Value: new Date(now).toISOString() },
+    ],
+  },
+});
+
 /** A failed snapshot's failure is counted once. */
 export const countedCall = (snapshots: readonly string[]): RescueCall => ({
   call: 'CreateTags',

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../shared/json.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import { FILESYSTEMS, type Filesystem, WORK_ITEM_TAGS } from '../../shared/spot-logs.ts';
 import { time } from '../../shared/words.ts';
-import { cleanCalls, countedCall, type RescueCall, runCall, snapshotCall, stateCall } from './calls.ts';
+import { cleanCalls, countedCall, type RescueCall, reusedCall, runCall, snapshotCall, stateCall } from './calls.ts';
 import { isGone, type Memory, type RescueTask, type Snapshot, taskGroup, type VolumeSituation } from './facts.ts';
 import type { Policy } from './policy.ts';
 import { missingMarker, missingProof } from './proof.ts';
@@ -54,9 +54,7 @@ const attached: Rule = (s, _, now) => {
   if (others.length > 0) {
     const why = `${volumeId} was kept from ${item.instance} and is now attached to ${others.join(', ')}`;
     if (item.rescue === 'failed') return skip('volume-attached', `${why}; it is left alone.`);
-    return step('volume-reused', `${why}: somebody uses it, so it is taken off the rescue.`, [
-      stateCall(s, 'failed', item.attempts),
-    ]);
+    return step('volume-reused', `${why}: somebody uses it, so it is taken off the rescue.`, [reusedCall(s, now)]);
   }
   if (isGone(instance) || instance === 'shutting-down') {
     return defer('volume-detaching', now + LETTING_GO, `${item.instance} has not let go of ${volumeId} yet.`);
@@ -108,7 +106,7 @@ const cleanUp: Rule = (s) => {
       kind: 'escalate',
       reason: 'proof-lost',
       why: `The logs of ${volumeId} were proven to be in S3, and now ${missing}; nothing is deleted.`,
-      advice: `Look for the logs in the bucket. To ship them again: aws ec2 create-tags --resources ${volumeId} --tags Key=reflex:rescue,Value=pending`,
+      advice: `Look for the logs in the bucket. To ship them again: aws ec2 create-tags --resources ${resourcesOf(s)} --tags Key=reflex:rescue,Value=pending`,
     };
   }
   const what = [...(volume === null ? [] : [volumeId]), ...snapshots.map(({ id }) => id)].join(', then ');
@@ -322,11 +320,11 @@ const toPerson = (
 /** By hand: another instance reads the volume. Nothing is deleted by it. */
 const runbook = (s: VolumeSituation): string => {
   const { arn, volumeId, item, volume, snapshots } = s;
-  const [snapshot] = snapshots;
-  const resource = volume === null && snapshot !== undefined ? snapshot.id : volumeId;
+  const [snapshot] = usable(snapshots);
+  const ids = snapshots.map(({ id }) => id).join(' ');
   const again =
     item.rescue === 'failed'
-      ? `One more attempt, as ${filesystemOf(s).name} (tag reflex:filesystem): aws ec2 create-tags --resources ${resource} --tags Key=reflex:rescue,Value=pending && npm run ops -- release ${arn}. Or by`
+      ? `One more attempt, as ${filesystemOf(s).name} (tag reflex:filesystem): aws ec2 create-tags --resources ${resourcesOf(s)} --tags Key=reflex:rescue,Value=pending && npm run ops -- release ${arn}. Or by`
       : 'By';
   const made =
     volume === null
@@ -336,9 +334,13 @@ const runbook = (s: VolumeSituation): string => {
     `${again} hand, from an instance in ${volume === null ? 'that' : "the volume's"} Availability Zone: ${made} --instance-id <instance> --device /dev/sdf;`,
     'mount -o ro /dev/nvme1n1p1 /mnt (lsblk names the partition; XFS: -o ro,nouuid);',
     `aws s3 sync /mnt/${item.root ? 'var/log' : ''} s3://<log bucket>/${item.prefix}/${item.instance}/${volumeId}/${item.root ? 'var/log' : ''};`,
-    'then unmount, detach, and delete the volume yourself.',
+    `then unmount, detach, and delete the volume yourself${ids === '' ? '' : `, and ${ids}`}.`,
   ].join(' ');
 };
+
+/** What carries the work item. */
+const resourcesOf = ({ volume, volumeId, snapshots }: VolumeSituation): string =>
+  volume === null ? snapshots.map(({ id }) => id).join(' ') : volumeId;
 
 const step = (reason: Reason, why: string, calls: readonly RescueCall[], remember: Memory = {}): Act<RescueCall> => ({
   kind: 'act',

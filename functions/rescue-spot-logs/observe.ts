@@ -44,7 +44,10 @@ export const observe =
       watches.map(({ resource }) => {
         const id = idIn(resource);
         const volume = volumes.find(({ VolumeId, State = '' }) => VolumeId === id && !DELETED.includes(State));
-        const own = snapshots.filter(({ Tags }) => tagsIn(Tags)[RESCUE_TAGS.volume] === id);
+        const own = snapshots.filter(
+          // A copy of a snapshot may carry its tags, and is somebody's: EC2 says that it is of another volume.
+          ({ VolumeId, Tags }) => VolumeId === id && tagsIn(Tags)[RESCUE_TAGS.volume] === id,
+        );
         return [resource, known(id, volume, own)] as const;
       }),
     );

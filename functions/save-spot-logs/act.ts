@@ -26,6 +26,9 @@ const REPEAT_FOR = 5 * SECOND;
 const CHANGES = { burst: 25, perSecond: 5 };
 const TAGGINGS = { burst: 50, perSecond: 10 };
 
+/** Seconds: a Spot notice leaves no more. */
+const DEADLINES_APART = 120;
+
 type CallNamed<Name extends HostCall['call']> = Extract<HostCall, { call: Name }>;
 
 /**
@@ -111,9 +114,14 @@ export const act = (patience: Patience) => {
 
     const ship = async (): Promise<void> => {
       const alike = groupsBy(named('SendCommand'), ({ params }) =>
-        [params.DocumentName, params.Parameters.source, params.Parameters.destination, params.Parameters.phase].join(
-          '\n',
-        ),
+        [
+          params.DocumentName,
+          params.Parameters.source,
+          params.Parameters.destination,
+          params.Parameters.phase,
+          // What has a quarter of an hour is not cut short by what has two minutes.
+          Math.ceil(Number(params.Parameters.executionTimeout[0]) / DEADLINES_APART),
+        ].join('\n'),
       );
       await Promise.all(alike.map((some) => merged(some.sort(byDeadline), commandsPerCall, shipSome)));
     };

@@ -82,9 +82,9 @@ export const tagCalls = (
     if (tagged === undefined) return memory.tagged === rescue;
     const tags = tagged[volume] ?? {};
     const state = tags[RESCUE_TAGS.rescue];
-    return (
-      tags[RESCUE_TAGS.instance] === instanceId && state !== undefined && (state !== 'armed' || rescue === 'armed')
-    );
+    // The rescue of a former keeping may say so a moment after this one began.
+    if (tags[RESCUE_TAGS.instance] !== instanceId || state === undefined || state === 'failed') return false;
+    return state !== 'armed' || rescue === 'armed';
   };
   return devices
     .filter(({ volume }) => !isTagged(volume))

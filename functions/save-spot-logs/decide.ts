@@ -66,19 +66,21 @@ type Rule = (view: View) => Decision<HostCall> | undefined;
 export const decide = (facts: InstanceSituation, policy: Policy, now: number): Decision<HostCall> => {
   const memory = heeding(facts.ledger.remembered, facts.notices);
   const known = withoutReleased(memory, facts);
-  const ending = endingOf(known, policy.onRebalance === 'drain', now);
-  const isReleased = (memory.hooks ?? []).length > 0 && known.hooks?.length === 0;
-  if (isReleased && known.interruption === undefined) {
-    return skip('host-left', 'No lifecycle hook holds the instance any more; it is being terminated.', known);
-  }
+  const isReleased = (memory.hooks ?? []).length > 0 && known.hooks?.length === 0 && known.interruption === undefined;
+  const told = endingOf(isReleased ? memory : known, policy.onRebalance === 'drain', now);
+  // What held it is over, and it goes: all that is left to do is to keep its volumes.
+  const ending = isReleased && told !== null ? { ...told, hooks: [], ship: null, drainUntil: null } : told;
   if (ending === null || (facts.trigger === 'tick' && facts.ledger.incident === null))
     return disarmed(facts, now, known);
-  const view = { facts, policy, now, memory: known, ending, devices: logDevicesOf(facts.devices, policy.logDevices) };
+  const devices = logDevicesOf(facts.devices, policy.logDevices);
+  const view = { facts, policy, now, memory: isReleased ? memory : known, ending, devices };
   for (const rule of rules) {
     const decision = rule(view);
     if (decision !== undefined) return decision;
   }
-  return skip('logs-armed', `${keptWords(view)}; the instance lives on.`, known);
+  return isReleased
+    ? skip('host-left', 'No lifecycle hook holds the instance any more; it is being terminated.', known)
+    : skip('logs-armed', `${keptWords(view)}; the instance lives on.`, known);
 };
 
 /** Hooks at which the instance does not wait any more. */
@@ -199,7 +201,7 @@ const work: Rule = (view) => {
           sends: (memory.sends ?? 0) + 1,
         }),
       ...(hooks.beats && { heartbeatAt: now }),
-      ...(persists && { unsafe: unsafeOf(view) }),
+      ...(tries > 0 && { unsafe: unsafeOf(view) }),
     },
     urgent.length > 0 && facts.host !== null && !persists ? together(now + SECOND) : nextLook(view, true),
   );
@@ -269,17 +271,18 @@ const namesOf = (devices: readonly Device[]): string =>
 
 const notSafe = ({ facts, memory, ending, policy }: View, unsafe: readonly Device[]): Escalate | undefined => {
   const { instanceId, state } = facts;
-  const [first] = unsafe;
-  if (first === undefined) return undefined;
+  if (unsafe.length === 0) return undefined;
   const tried = `${memory.tries ?? 0} tries failed; the instance is ${state}.`;
   const mortal = unsafe.filter(({ deleteOnTermination }) => deleteOnTermination);
+  // A volume that is kept and no work item is found by nobody.
+  const tag = unsafe
+    .map(
+      (device) => `aws ec2 create-tags --cli-input-json '${JSON.stringify(workItem(facts, device, ending, policy))}'`,
+    )
+    .join(' && ');
   if (mortal.length === 0) {
     return {
-      ...escalate(
-        'volume-not-tagged',
-        `${namesOf(unsafe)} is kept, but the rescue does not find it: ${tried}`,
-        `aws ec2 create-tags --cli-input-json '${JSON.stringify(workItem(facts, first, ending, policy))}'`,
-      ),
+      ...escalate('volume-not-tagged', `${namesOf(unsafe)} is kept, but the rescue does not find it: ${tried}`, tag),
       remember: memory,
     };
   }
@@ -290,7 +293,7 @@ const notSafe = ({ facts, memory, ending, policy }: View, unsafe: readonly Devic
       `${namesOf(mortal)} goes with the instance: ${tried}`,
       state === 'terminated'
         ? 'Where the volume is gone, what the host did not ship is lost.'
-        : `aws ec2 modify-instance-attribute --instance-id ${instanceId} --block-device-mappings '${JSON.stringify(mappings)}'`,
+        : `aws ec2 modify-instance-attribute --instance-id ${instanceId} --block-device-mappings '${JSON.stringify(mappings)}' && ${tag}`,
     ),
     remember: memory,
   };
@@ -346,7 +349,7 @@ const act = (
 const sentence = (view: View, calls: readonly HostCall[]): string =>
   `${noticeWords(view)} ${calls.map(callWords).join('; ')}.${missingWords(view)}`;
 
-const noticeWords = ({ memory, facts, now, ending }: View): string => {
+const noticeWords = ({ memory, facts, now }: View): string => {
   const { interruption, change } = memory;
   if (interruption !== undefined) {
     const age = Math.max(0, Math.round((now - interruption.at) / SECOND));
@@ -356,7 +359,8 @@ const noticeWords = ({ memory, facts, now, ending }: View): string => {
       : ', which Reflex does not know: its volumes are kept, and nothing else is done';
     return `EC2 said ${age} s ago that it takes the instance (${interruption.action}${unknown}${late}).`;
   }
-  if (ending.hooks.length > 0) return `Auto Scaling group ${ending.hooks[0]?.group} terminates the instance.`;
+  const [hook] = memory.hooks ?? [];
+  if (hook !== undefined) return `Auto Scaling group ${hook.group} terminates the instance.`;
   if (memory.rebalanceAt !== undefined) return 'EC2 sees the instance at elevated risk.';
   return `EC2 ends ${facts.instanceId} (${change?.code}).`;
 };

@@ -106,7 +106,7 @@ export type Memory = {
   /** Commands that were sent, since the last notice. */
   readonly sends?: number;
   readonly heartbeatAt?: number;
-  /** Log devices that were not kept, or not tagged, when last seen after all tries. */
+  /** Log devices that were not kept, or not tagged, when last seen after a try. */
   readonly unsafe?: readonly Device[];
   /** The instance outlived its interruption. */
   readonly outlived?: true;

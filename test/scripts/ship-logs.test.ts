@@ -335,6 +335,18 @@ describe('two commands at once', () => {
     expect(marker()).toMatchObject({ phase: 'interruption', partial: false });
   });
 
+  it('make what a lifecycle hook gave a quarter of an hour give way to the warning', async () => {
+    const deadline = Math.floor(Date.now() / 1_000);
+    const first = await running({ SHIP_DEADLINE: String(deadline + 900) });
+    s3.delay = () => 0;
+
+    const second = await ship({ SHIP_DEADLINE: String(deadline + 110) });
+
+    expect((await first.ended).code).toBe(75);
+    expect(second.code).toBe(0);
+    expect(marker()).toMatchObject({ phase: 'interruption', partial: false });
+  });
+
   it('have the interruption wait until its deadline for a pre-copy that is at its end', async () => {
     const holder = spawn('sleep', ['60']);
     writeFileSync(join(root, 'lock'), `${holder.pid} pre-copy\n`);

@@ -187,7 +187,8 @@ describe('what is not touched', () => {
     });
 
     expect(decided(reused)).toMatchObject({ kind: 'act', reason: 'volume-reused' });
-    expect(tagsSet(reused).to).toEqual(['failed', '0']);
+    // Older snapshots are of another keeping from now on.
+    expect(tagsSet(reused)).toEqual({ on: [VOLUME], to: ['failed', '0', new Date(now).toISOString()] });
     expect(decided({ ...reused, item: itemOf({ rescue: 'failed' }) }).kind).toBe('skip');
   });
 });
@@ -379,6 +380,17 @@ describe('what a person is told', () => {
 
     expect(decided(former)).toMatchObject({ kind: 'escalate', reason: 'former-snapshot' });
     expect(adviceOf(decided(former))).toContain('create-volume --snapshot-id snap-1 ');
+  });
+
+  it('of several snapshots whose volume is gone: a command that reaches the work item, whichever is read', () => {
+    const snapshots = [snapshot({ id: 'snap-1', state: 'error' }), snapshot({ id: 'snap-2' })];
+    const of = (rescue: RescueState) =>
+      adviceOf(decided(situation({ volume: null, snapshots, item: itemOf({ rescue, attempts: 5 }) })));
+
+    expect(of('failed')).toContain('create-tags --resources snap-1 snap-2 --tags Key=reflex:rescue,Value=pending');
+    expect(of('failed')).toContain('create-volume --snapshot-id snap-2 ');
+    expect(of('failed')).toContain('delete the volume yourself, and snap-1 snap-2.');
+    expect(of('proven')).toContain('create-tags --resources snap-1 snap-2 --tags');
   });
 
   it('that no subnet is set', () => {

@@ -166,6 +166,30 @@ describe('a kept volume of a terminated instance', () => {
     expect(rescue.reasons()).toContain('former-snapshot');
   });
 
+  it('is not proven by a snapshot from before somebody used it, however it got back', async () => {
+    const rescue = rescuer(aws);
+    const { id, arn } = aws.addVolume();
+    await rescue.send(tick);
+    while (!rescue.reasons().includes('ship-snapshot')) await rescue.run(SECOND);
+    const volume = aws.volumes.get(id);
+    if (volume) volume.attachedTo = instanceId(2);
+    await rescue.sweeps(10 * MINUTE);
+    expect(rescue.reasons()).toContain('volume-reused');
+    volume?.files.set('syslog', 'written by hand');
+    if (volume) volume.attachedTo = null;
+    await rescue.sweeps(10 * MINUTE);
+
+    // As the notification says.
+    Object.assign(volume?.tags ?? {}, { 'reflex:rescue': 'pending' });
+    const key = { fn: 'rescue-spot-logs', resource: arn };
+    await rescue.runtime.ledger.update(key, undefined, (state) => ({ state: release(state) }));
+    await rescue.sweeps(2 * HOUR);
+
+    expect(aws.made('CreateSnapshot')).toHaveLength(2);
+    expect(aws.volumes.size).toBe(0);
+    expect(aws.lost).toEqual([]);
+  });
+
   it('is not proven by a marker that a former attempt left', async () => {
     const rescue = rescuer(aws);
     const { id, instance } = aws.addVolume();
@@ -406,6 +430,21 @@ describe('what is not ours', () => {
     expect(rescue.outcomes()).toMatchObject([{ decision: 'skip', reason: 'not-opted-in' }]);
     expect(rescue.results[0]).toMatchObject({ batchItemFailures: [], failures: [] });
     expect(rescue.world.told).toEqual([]);
+  });
+
+  it('a copy of its snapshot, tags and all, is somebody’s and stays', async () => {
+    const rescue = rescuer(aws);
+    const { id } = aws.addVolume();
+    await rescue.send(tick);
+    const [ours] = aws.snapshots.values();
+    if (ours === undefined) throw new Error('no snapshot');
+    aws.snapshots.set('snap-copy', { ...ours, id: 'snap-copy', volume: 'vol-ffffffff', tags: { ...ours.tags } });
+
+    await rescue.sweeps(HOUR);
+
+    expect(aws.volumes.has(id)).toBe(false);
+    expect([...aws.snapshots.keys()]).toEqual(['snap-copy']);
+    expect(aws.snapshots.get('snap-copy')?.tags['reflex:rescue']).toBe('snapshotting');
   });
 
   it('a volume that was restored from a backup of a kept one, tags and all, is left alone and told of', async () => {

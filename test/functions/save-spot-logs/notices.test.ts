@@ -16,6 +16,7 @@ import {
   sqsBatch,
 } from '../../support/event-builders.ts';
 import { useFleet } from '../../support/fake-aws/fleet.ts';
+import { AwsError } from '../../support/fake-aws/service.ts';
 import { saver } from '../../support/save-spot-logs.ts';
 
 const fleet = await useFleet();
@@ -291,6 +292,49 @@ describe('a lifecycle hook', () => {
     await s.run(MINUTE);
 
     expect(completed()).toHaveLength(1);
+  });
+
+  it('that ends before the volume is kept does not end the keeping', async () => {
+    const { s, group, host, completed } = held({ tasks: 0 });
+    fleet.fault('ModifyInstanceAttribute', new AwsError('InvalidParameterValue', 'not now'), 1);
+    await s.batch(lifecycleAction(host.id));
+    group.instances.set(host.id, 'Terminating:Proceed');
+
+    await s.run(MINUTE);
+
+    const device = fleet.world.ec2.instances.get(host.id)?.devices.find(({ volume }) => volume === host.volume);
+    expect(device).toMatchObject({ deleteOnTermination: false });
+    expect(completed()).toEqual([]);
+    expect(s.outcomes().map(({ reason }) => reason)).toEqual(['save-logs', 'save-logs', 'host-left']);
+    expect(s.outcomes()[1]?.why).toMatch(/^Auto Scaling group orders-workers terminates the instance. keep /);
+  });
+
+  it('that ends with a volume that could not be kept is told to a person', async () => {
+    const { s, group, host } = held({ tasks: 0 });
+    fleet.fault('ModifyInstanceAttribute', new AwsError('InvalidParameterValue', 'never'), Number.POSITIVE_INFINITY);
+    await s.batch(lifecycleAction(host.id));
+    group.instances.set(host.id, 'Terminating:Proceed');
+
+    await s.run(5 * MINUTE);
+
+    expect(s.outcomes().at(-1)).toMatchObject({ decision: 'escalate', reason: 'volume-not-kept' });
+    expect(s.world.inbox).toEqual([]);
+  });
+
+  it('keeps its quarter of an hour for the logs beside an instance that has two minutes', async () => {
+    const { s, host } = held({ tasks: 0 });
+    const warned = fleet.addHost({ n: 9 });
+
+    await s.batch(lifecycleAction(host.id), spotInterruption(warned.id));
+
+    const commandFor = (id: string, timeout: string) =>
+      expect.objectContaining({
+        InstanceIds: [id],
+        Parameters: expect.objectContaining({ executionTimeout: [timeout] }),
+      });
+    expect(fleet.made('SendCommand')).toHaveLength(2);
+    expect(fleet.made('SendCommand')).toContainEqual(commandFor(host.id, '899'));
+    expect(fleet.made('SendCommand')).toContainEqual(commandFor(warned.id, '109'));
   });
 
   it('waits for the logs where no task runs', async () => {

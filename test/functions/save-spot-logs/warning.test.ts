@@ -283,6 +283,16 @@ describe('an interruption warning', () => {
     expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
   });
 
+  it('makes a work item again of a volume that the rescue of a former keeping gave up meanwhile', async () => {
+    const { s, host } = warned();
+    await s.batch(spotInterruption(host.id));
+    Object.assign(fleet.world.ec2.volumes.get(host.volume)?.tags ?? {}, { 'reflex:rescue': 'failed' });
+
+    await s.run(30 * SECOND);
+
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
+  });
+
   it('finds /dev/sdf where /dev/xvdf is meant: the kernel’s name and EC2’s', async () => {
     const s = saver(fleet);
     const host = fleet.addHost({ devices: { '/dev/sdf': true, '/dev/sdg': true } });
@@ -603,6 +613,28 @@ describe('a call that fails', () => {
     expect(s.outcomes().at(-1)).toMatchObject({ decision: 'escalate', reason: 'volume-not-tagged' });
   });
 
+  it('to tag is told of although the instance goes after the second try, with a command for every volume', async () => {
+    const s = saver(fleet);
+    s.world.now = at + 2 * SECOND;
+    const host = fleet.addHost({
+      devices: { '/dev/xvdf': true, '/dev/xvdg': true },
+      tags: { 'reflex:enabled': 'true', 'reflex:log-devices': 'all' },
+    });
+    fleet.fault('CreateTags', refused, Number.POSITIVE_INFINITY);
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(5 * SECOND);
+    fleet.world.ec2.terminate(host.id);
+    await s.run(60 * SECOND);
+
+    const last = s.outcomes().at(-1);
+    expect(last).toMatchObject({ decision: 'escalate', reason: 'volume-not-tagged' });
+    const commands = (last?.advice ?? '').split(' && ').map((command) => /--cli-input-json '(.*)'$/.exec(command)?.[1]);
+    const tagged = commands.map((json = '{}') => JSON.parse(json).Resources);
+    expect(tagged).toHaveLength(2);
+    expect(new Set(tagged.flat()).size).toBe(2);
+  });
+
   it('to tag is made good while the instance shuts down', async () => {
     const { s, host } = warned();
     fleet.fault('CreateTags', refused, 1);
@@ -651,6 +683,10 @@ describe('a call that fails', () => {
     const escalation = s.outcomes().find(({ decision }) => decision === 'escalate');
     expect(fleet.count('ModifyInstanceAttribute')).toBe(9);
     expect(escalation).toMatchObject({ reason: 'volume-not-kept', advice: expect.stringContaining(host.id) });
+    // Kept by hand it is to be found by the rescue, too.
+    expect(escalation?.advice).toMatch(
+      /^aws ec2 modify-instance-attribute .* && aws ec2 create-tags --cli-input-json /,
+    );
     expect(s.world.told.map(({ record }) => record.reason)).toContain('volume-not-kept');
   });
 
