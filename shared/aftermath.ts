@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Case, causeOf, historyOf, holds, incidentIdOf, isOutdated, occurrencesOf, triggerOf } from './case.ts';
+import type { Trigger } from './function.ts';
 import * as states from './ledger/state.ts';
 import type { ResourceState } from './ledger/types.ts';
 import type { FollowUp } from './listen.ts';
@@ -65,13 +66,21 @@ export const record = async (runtime: Runtime, c: Case, join?: states.Join): Pro
 
 /**
  * News came while somebody else was at work on the resource. Whoever looks next reads the facts, but not what the event alone
- * knew: the messages of a signal with evidence come again.
+ * knew: the messages of a signal with evidence come again. Where nobody may look next, all that reported trouble come again: the other
+ * has ended the incident, took up a crashed one's intent, or took the check that the news was to be decided with, on facts from before it.
  */
 const comeAgain = async ({ enqueue }: Runtime, c: Case, now: number): Promise<void> => {
+  const { decision, state, check } = c;
+  const unattended =
+    decision.reason === 'superseded'
+      ? state.intent !== undefined || check !== undefined
+      : waits(c) && state.incident === undefined;
   const news = c.heeded.filter(
-    ({ signal }) => signal.evidence !== undefined && !states.wasSeen(c.state, signal.occurrence, now),
+    ({ signal }) =>
+      (signal.evidence !== undefined || (unattended && reportsTrouble(signal))) &&
+      !states.wasSeen(state, signal.occurrence, now),
   );
-  if (c.decision.reason === 'duplicate' || news.length === 0) return;
+  if (decision.reason === 'duplicate' || news.length === 0) return;
   const bodies = new Set(news.map(({ message }) => message.raw));
   try {
     const failures = await enqueue([...bodies].map((body) => ({ body, delaySeconds: COME_AGAIN_SECONDS })));
@@ -195,8 +204,10 @@ const goesOn = ({ act, decision }: Case): boolean => act !== undefined && decisi
 /** It is looked at again, because an incident is open or trouble was reported. A dry run opens none. */
 const waits = (c: Case): boolean => {
   if (c.decision.kind !== 'defer') return false;
-  return c.state.incident !== undefined || (c.mode === 'on' && ['alarm', 'event'].includes(triggerOf(c)));
+  return c.state.incident !== undefined || (c.mode === 'on' && reportsTrouble({ trigger: triggerOf(c) }));
 };
+
+const reportsTrouble = ({ trigger }: { readonly trigger: Trigger }): boolean => ['alarm', 'event'].includes(trigger);
 
 const staysOpen = (c: Case): boolean => goesOn(c) || waits(c);
 

@@ -5,6 +5,7 @@ import type { FollowUpEvent, ReflexEvent } from './events/event.ts';
 import { followUpBody } from './events/reflex-follow-up.ts';
 import { parse } from './events/registry.ts';
 import type { CommonFacts, Heard, ReflexFunction, Signal } from './function.ts';
+import { earlyMs } from './ledger/state.ts';
 import type { Check } from './ledger/types.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -25,8 +26,6 @@ export interface Listened {
 
 /** The sweep leaves a follow-up this much time to arrive by itself. */
 const OVERDUE_MS = 2 * 60_000;
-/** A follow-up that comes this little early is not sent round again. */
-const EARLY_MS = 1_000;
 /** What is farther off is left to the sweep; in between, a check goes round at most 96 times. */
 const SENT_AHEAD_MS = 24 * 3_600_000;
 /** Checks of one message: some 12 KB. SQS takes ten messages at a time, of 256 KB together. */
@@ -55,7 +54,7 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
     } else if (parsed.event.kind === 'follow-up') {
       const { event } = parsed;
       if (event.fn !== fn.name) notForUs.push('another-function');
-      else if (event.notBefore - runtime.clock() > EARLY_MS) {
+      else if (event.notBefore - runtime.clock() > earlyMs) {
         await sendFollowUps(runtime, fn.name, followUpsOf(event));
         notForUs.push('not-due-yet');
       } else for (const followUp of followUpsOf(event)) heeded.push({ message, ...followedUp(followUp) });

@@ -51,7 +51,7 @@ export const paced = (
   let at = clock();
   return async (until = Number.POSITIVE_INFINITY) => {
     const now = clock();
-    tokens = Math.min(burst, tokens + ((now - at) / 1_000) * perSecond);
+    tokens = Math.min(burst, tokens + (Math.max(0, now - at) / 1_000) * perSecond);
     at = now;
     const wait = Math.max(0, ((1 - tokens) / perSecond) * 1_000);
     if (now + wait > until) throw new Error(`${NOT_MADE}AWS takes ${perSecond} a second, and its turn was too far off`);

@@ -82,7 +82,8 @@ export const reasons = {
   'already-draining': 'Every target of the task is draining or gone.',
   'service-gone': 'The ECS service does not exist any more, or not in this account and Region.',
   // drain-fargate: why a person must look
-  'still-registered': 'A target stays registered though it was deregistered, or outlives its task.',
+  'still-registered':
+    'A target or Cloud Map instance stays registered though it was deregistered, or outlives its task.',
 
   // relieve-elasticache: what is hot, and the remedy it takes (an act, or a call to approve)
   'read-hot-primary': 'Reads keep the primary busy and replicas serve reads; one replica more.',

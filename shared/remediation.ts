@@ -30,7 +30,7 @@ import type { Runtime } from './runtime.ts';
 import { SettingError } from './settings.ts';
 import { redact } from './telemetry/logging.ts';
 import { span, withTrace } from './telemetry/tracing.ts';
-import { nameOf, said } from './words.ts';
+import { asWord, nameOf, said } from './words.ts';
 
 /** What every handler returns; a person running `sam local invoke` sees the whole story. */
 export interface Result {
@@ -282,11 +282,8 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       return fn.decide(situation, fn.policy(facts.tags), clock());
     } catch (error) {
       if (!(error instanceof SettingError)) throw error;
-      return escalate(
-        'bad-tag',
-        `${error.message}; nothing is done until it is put right.`,
-        'Correct or remove the tag.',
-      );
+      const why = `${error.message}; nothing is done until it is put right.`;
+      return { ...escalate('bad-tag', why, 'Correct or remove the tag.'), finding: error.message };
     }
   }
 
@@ -304,7 +301,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       ...escalate(
         'not-converging',
         `${found}; ${state}. Last: ${decision.why}`,
-        `When it is well again: npm run ops -- release ${c.resource}`,
+        `When it is well again: npm run ops -- release ${asWord(c.resource)}`,
       ),
       hold: true,
       ...(memory && { remember: memory }),

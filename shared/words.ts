@@ -13,6 +13,9 @@ export const said = (error: unknown): string => {
 /** A text as a shell takes it for one word, whatever is in it. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** The same, in quotes only where it needs them: a name of an Auto Scaling group may hold anything. */
+export const asWord = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quoted(text));
+
 /** The part of an ARN a person knows the resource by. */
 export const nameOf = (arn: string): string => arn.split(/[:/]/).at(-1) || arn;
 

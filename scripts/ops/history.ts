@@ -1,4 +1,5 @@
 import type { HistoryRecord, ResourceState } from '../../shared/ledger/types.ts';
+import { asWord } from '../../shared/words.ts';
 import {
   type Command,
   type Context,
@@ -119,7 +120,7 @@ function overview(
       ...table(head, rows, context),
       '',
       ...(alone === undefined ? attention(states) : states.flatMap((state) => ownState(state, context.now))),
-      `Why, in full: npm run ops -- history ${name} --at ${utc(newest?.at ?? 0).replace(' ', 'T')}`,
+      `Why, in full: npm run ops -- history ${asWord(name)} --at ${utc(newest?.at ?? 0).replace(' ', 'T')}`,
     ],
     json: { records },
   };

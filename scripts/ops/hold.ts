@@ -1,4 +1,5 @@
 import { hold as held } from '../../shared/ledger/state.ts';
+import { asWord } from '../../shared/words.ts';
 import { type Command, misused, positionalsUpTo, textOption } from './command.ts';
 import { findOne } from './find.ts';
 import { holdText, nameOf } from './words.ts';
@@ -12,7 +13,7 @@ export const hold: Command = {
     const [text] = positionalsUpTo(args, 1);
     const reason = textOption(args, 'reason');
     if (text === undefined) throw misused('hold: which resource?', 'npm run ops -- hold orders --reason "load test"');
-    if (reason === undefined) throw misused('hold: why?', `npm run ops -- hold ${text} --reason "load test"`);
+    if (reason === undefined) throw misused('hold: why?', `npm run ops -- hold ${asWord(text)} --reason "load test"`);
     const stack = await connect();
     const states = await findOne(stack, text);
     const resource = states[0]?.resource ?? '';
@@ -37,7 +38,7 @@ export const hold: Command = {
       await stack.ledger.update(state, undefined, (before) => ({ state: held(before, { reason, by }, now) }));
     }
     return {
-      lines: [`${nameOf(resource)} is on hold. It ends with: npm run ops -- release ${nameOf(resource)}`],
+      lines: [`${nameOf(resource)} is on hold. It ends with: npm run ops -- release ${asWord(nameOf(resource))}`],
       json: { changed: true, resource, functions, reason, by },
     };
   },

@@ -1,4 +1,5 @@
 import type { ResourceState } from '../../shared/ledger/types.ts';
+import { asWord } from '../../shared/words.ts';
 import { budgetShort, budgetUse } from './budgets.ts';
 import { type Command, positionalsUpTo } from './command.ts';
 import { clipped, count, duration, nameOf, table, utc } from './words.ts';
@@ -47,7 +48,7 @@ export const incidents: Command = {
         }),
         ...(held.length > 0 ? ['', ...held] : []),
         '',
-        `${count(open, 'open incident')}, ${held.length} on hold. The story of one: npm run ops -- history ${nameOf(sorted[0]?.resource ?? '')} --last`,
+        `${count(open, 'open incident')}, ${held.length} on hold. The story of one: npm run ops -- history ${asWord(nameOf(sorted[0]?.resource ?? ''))} --last`,
       ],
       json,
     };

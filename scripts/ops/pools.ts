@@ -2,6 +2,7 @@ import { groupNameIn } from '../../functions/restore-capacity/group/facts.ts';
 import { type Memory, pruned } from '../../functions/restore-capacity/group/memory.ts';
 import { countPools, type PoolCount, poolName } from '../../functions/restore-capacity/group/storm.ts';
 import type { ResourceState } from '../../shared/ledger/types.ts';
+import { asWord } from '../../shared/words.ts';
 import { type Command, positionalsUpTo } from './command.ts';
 import { type Cell, count, table, utc } from './words.ts';
 
@@ -49,7 +50,7 @@ export const pools: Command = {
       lines: [
         ...table(head, rows, { paint, width }),
         '',
-        `${count(depleted, 'pool')} depleted; the on-demand base of ${count(raised, 'group')} is raised. The story of one: npm run ops -- history ${groups[0]?.name} --last`,
+        `${count(depleted, 'pool')} depleted; the on-demand base of ${count(raised, 'group')} is raised. The story of one: npm run ops -- history ${asWord(groups[0]?.name ?? '')} --last`,
       ],
       json: groups,
     };

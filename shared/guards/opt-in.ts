@@ -9,9 +9,7 @@ export const optIn: Entrance = ({ tags }) => {
   const value = tags[OPT_IN_TAG];
   if (value === 'true') return undefined;
   if (value === undefined || value === 'false') return skip('not-opted-in', `The tag ${OPT_IN_TAG} is not true.`);
-  return escalate(
-    'bad-tag',
-    `tag ${OPT_IN_TAG}: expected true or false, found "${value.slice(0, 40)}"; the resource is left alone.`,
-    `Set ${OPT_IN_TAG} to true, or remove it.`,
-  );
+  const finding = `tag ${OPT_IN_TAG}: expected true or false, found "${value.slice(0, 40)}"`;
+  const advice = `Set ${OPT_IN_TAG} to true, or remove it.`;
+  return { ...escalate('bad-tag', `${finding}; the resource is left alone.`, advice), finding };
 };

@@ -42,7 +42,7 @@ export interface Ledger {
   beat(fn: string, resources: readonly string[]): Promise<void>;
   /**
    * Notes these names of something, with the time, and tells what was noted before: of two invocations that note at once, one finds the
-   * other's. What is older than an hour may be missing.
+   * other's. What is older than five minutes may be missing.
    */
   note(fn: string, about: string, names: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
@@ -53,6 +53,8 @@ export class LedgerConflict extends Error {
 }
 
 const hourMs = 3_600_000;
+/** What was noted is found again this long; at the turn of the hour, too, where the last hour's item is asked as well. */
+const noteMs = 5 * 60_000;
 const keptMs = 90 * 24 * hourMs;
 const updateTries = 10;
 const everyFunction = '*';
@@ -155,9 +157,12 @@ export function ledger({ table, clock }: { readonly table: Table; readonly clock
 
     async note(fn, about, names) {
       const now = clock();
-      const key = { pk: `${fn}@${about}`, sk: String(Math.floor(now / hourMs)) };
+      const hours = new Set([now - noteMs, now].map((at) => String(Math.floor(at / hourMs))));
       const marks = Object.fromEntries(names.map((name) => [name, now]));
-      return new Map(Object.entries(await table.mark(key, marks, seconds(now + 2 * hourMs))));
+      const before = await Promise.all(
+        [...hours].map((sk) => table.mark({ pk: `${fn}@${about}`, sk }, marks, seconds(now + 2 * hourMs))),
+      );
+      return new Map(before.flatMap((found) => Object.entries(found)));
     },
   };
 }

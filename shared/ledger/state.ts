@@ -31,6 +31,9 @@ export const seenMs = 15 * dayMs;
 /** Most occurrences remembered, beside those of one batch. A DynamoDB item holds 400 KB; an alarm's ARN with a timestamp takes up to 400 bytes. */
 export const seenMax = 500;
 
+/** A check that comes this little before its time looks all the same, ms. */
+export const earlyMs = 1_000;
+
 /** How long a sent notification is remembered, ms. */
 export const notifiedMs = 2 * dayMs;
 
@@ -145,12 +148,12 @@ export function abandonIntent(
 
 /**
  * Looks again later: opens the incident where none is open, marks the occurrences, and expects the next check at `until`. A check that is
- * to come by then anyway stands; of the one that looks now, none is.
+ * to come by then anyway stands; the one that looks now does not, nor one that may be looking already, on facts from before this.
  */
 export function awaitCheck(state: ResourceState, deferral: Deferral, now: number): ResourceState {
   const { reason, until, checked } = deferral;
   const incident = state.incident ?? opened(deferral.incident, reason, now);
-  const comes = !checked && incident.nextCheckAt > now && incident.nextCheckAt <= until;
+  const comes = !checked && incident.nextCheckAt - earlyMs > now && incident.nextCheckAt <= until;
   return {
     ...state,
     seen: markSeen(state.seen, deferral.occurrences, now),

@@ -1,7 +1,7 @@
 import type { Json } from '../json.ts';
 import type { HistoryRecord } from '../ledger/types.ts';
 import { reasons } from '../reasons.ts';
-import { inStack } from '../words.ts';
+import { asWord, inStack } from '../words.ts';
 import { type Log, redact } from './logging.ts';
 
 export interface NotificationContext {
@@ -196,7 +196,7 @@ function emailText(shown: Shown): string {
     '',
     'MORE',
     `Incident:         ${incident ?? 'none'}`,
-    `The whole story:  npm run ops -- history ${resource}`,
+    `The whole story:  npm run ops -- history ${asWord(resource)}`,
     `Stop Reflex:      npm run ops -- mode set off`,
     ...(record.traceId === undefined ? [] : [`Trace:            ${record.traceId}`, `  ${traceLink(shown)}`]),
     `Reflex ${context.version}, account ${context.account}, ${context.region}`,
@@ -227,7 +227,7 @@ function chatEvent(shown: Shown, summary: string): ChatNotification {
       ),
       nextSteps: [
         ...(advice === undefined ? [] : [clipped(advice, 350)]),
-        `The whole story: \`npm run ops -- history ${clipped(resource, 250)}\``,
+        `The whole story: \`npm run ops -- history ${asWord(clipped(resource, 250))}\``,
         'Stop Reflex: `npm run ops -- mode set off`',
         ...trace,
       ].map((step) => inStack(step, context.prefix)),

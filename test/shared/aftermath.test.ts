@@ -820,8 +820,10 @@ describe('people are told', () => {
   });
 });
 
+const shopIs = ({ shop }: Instance, trouble: number) => shop.things.set(orders, thing(trouble));
+
 /** An act, then a look whose decision is written only after the follow-up has acted again. */
-async function overtaken(decision: Skip | Defer) {
+async function overtaken(decision: Skip | Defer, state = 'OK') {
   const looked = Promise.withResolvers<void>();
   const one = instance({ shop: workshop({ [orders]: thing(9) }) });
   await onAlarm(one);
@@ -832,7 +834,7 @@ async function overtaken(decision: Skip | Defer) {
     decide: () => ({ ...decision, remember: { late: true } }),
     before: (port) => (port === 'table.put' ? looked.promise : Promise.resolve()),
   });
-  const late = slow.handler(alarmEvent({ state: 'OK', at: one.world.now }));
+  const late = slow.handler(alarmEvent({ state, at: one.world.now }));
   await new Promise(setImmediate);
   one.world.now += 30_000;
   await pump(one.world, one.handler);
@@ -851,6 +853,93 @@ describe('a look that somebody else has overtaken', () => {
 
     expect(storedState(one.world, orders)).toEqual(meanwhile);
     expect(one.world.inbox).toHaveLength(1);
+  });
+
+  it('comes again where its alarm has to wait, and a check meanwhile ended the incident on older facts', async () => {
+    const looked = Promise.withResolvers<void>();
+    const one = instance({ decide: (situation) => ({ ...mend(situation), coolDownMs: 10 * minute }) as never });
+    await onAlarm(one);
+    one.world.now += minute;
+    one.shop.things.set(orders, thing(1));
+    const slow = instance({
+      world: one.world,
+      shop: one.shop,
+      decide: (situation) => ({ ...mend(situation), coolDownMs: 10 * minute }) as never,
+      before: (port) => (port === 'table.put' ? looked.promise : Promise.resolve()),
+    });
+    const late = slow.handler(sqsBatch(alarmEvent({ name: 'second' })));
+    await new Promise(setImmediate);
+    one.shop.things.set(orders, thing(0));
+    await pump(one.world, one.handler);
+    one.shop.things.set(orders, thing(1));
+    looked.resolve();
+
+    expect(reasonsOf([await late])).toEqual(['cool-down']);
+    expect(incidentOf(one)).toBeUndefined();
+    expect(reasonsOf(await settle(one))).toEqual(['cool-down', 'scale-up', 'resolved']);
+    expect(one.shop.acts).toHaveLength(2);
+  });
+
+  it.each([
+    ['another has taken up a crashed intent', { port: 'table.putIfVersion', n: 2 }],
+    ['another looked at what its own crashed intent left', { port: 'table.putIfVersion', n: 3 }],
+  ])('comes again with its alarm where %s, and found nothing on older facts', async (_, { port, n }) => {
+    const crashing = instance({ trouble: (called) => (called === 'act' ? 'crash after' : 'none') });
+    const { world, shop } = crashing;
+    await invoke(crashing.runtime, crashing.handler, sqsBatch(alarmEvent()));
+    world.now += 5 * minute;
+    shop.things.set(orders, thing(1));
+    const other = instance({ world, shop });
+    let calls = 0;
+    const late = instance({
+      world,
+      shop,
+      before: async (called) => {
+        if (called !== port || ++calls !== n) return;
+        shop.things.set(orders, thing(0));
+        world.now += 1;
+        await other.handler(sqsBatch(alarmEvent({ name: 'third' })));
+        shop.things.set(orders, thing(1));
+      },
+    });
+
+    const looked = await late.handler(sqsBatch(alarmEvent({ name: 'second' })));
+
+    expect(reasonsOf([looked])).toEqual(['superseded']);
+    expect(incidentOf(late)).toBeUndefined();
+    expect(reasonsOf(await settle(late))).toEqual(['scale-up', 'resolved']);
+  });
+
+  it('comes again with its alarm where the check of the same batch was taken by another', async () => {
+    const one = instance();
+    await onAlarm(one);
+    const [check] = inboxBodies(one.world);
+    one.world.now += minute;
+    shopIs(one, 1);
+    let calls = 0;
+    const late = instance({
+      world: one.world,
+      shop: one.shop,
+      before: async (port) => {
+        if (port !== 'table.putIfVersion' || ++calls !== 1) return;
+        shopIs(one, 0);
+        await pump(one.world, one.handler);
+        shopIs(one, 1);
+      },
+    });
+
+    expect(reasonsOf([await late.handler(sqsBatch(alarmEvent({ name: 'second' }), check))])).toEqual(['superseded']);
+    expect(reasonsOf(await settle(one))).toEqual(['scale-up', 'resolved']);
+  });
+
+  it('does not come again where the incident it waits for is still looked after', async () => {
+    const { one, late } = await overtaken(
+      { kind: 'defer', reason: 'measuring', until: at + 5 * minute, why: 'Not yet.' },
+      'ALARM',
+    );
+    await late;
+
+    expect(inboxBodies(one.world)).toMatchObject([{ 'detail-type': 'Follow-up' }]);
   });
 
   it('does not act where another has taken the check in between', async () => {

@@ -129,6 +129,18 @@ describe('paced calls', () => {
     expect(time.slept).toEqual([1_000]);
   });
 
+  it('lose no token where the clock is set back', async () => {
+    let now = 3_600_000;
+    const sleeps: number[] = [];
+    const pace = paced({ burst: 2, perSecond: 1 }, { clock: () => now, sleep: async (ms) => void sleeps.push(ms) });
+    await pace();
+    now = 0;
+
+    await pace();
+
+    expect(sleeps).toEqual([]);
+  });
+
   it('whose turn would come too late are turned away at once, and take no token', async () => {
     const time = fakeTime();
     const pace = paced({ burst: 1, perSecond: 2 }, time);

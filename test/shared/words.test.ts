@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { said } from '../../shared/words.ts';
+import { asWord, said } from '../../shared/words.ts';
 
 it.each<[string, unknown, string]>([
   ['what is no error', 'down', 'down'],
@@ -18,4 +18,14 @@ it.each<[string, unknown, string]>([
   ],
 ])('an error says %s', (_, error, text) => {
   expect(said(error)).toBe(text);
+});
+
+it.each([
+  ['arn:aws:ecs:eu-west-1:111122223333:task/web/0123', 'arn:aws:ecs:eu-west-1:111122223333:task/web/0123'],
+  ['autoScalingGroupName/my group', "'autoScalingGroupName/my group'"],
+  ['https://a.example/?b=1&c=2', "'https://a.example/?b=1&c=2'"],
+  ["it's; $(reboot)", "'it'\\''s; $(reboot)'"],
+  ['', "''"],
+])('a shell takes %s for one word', (text, word) => {
+  expect(asWord(text)).toBe(word);
 });

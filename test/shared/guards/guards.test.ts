@@ -176,7 +176,10 @@ describe('what the ledger refuses', () => {
 
   it('tells a person who holds a resource how to release it', () => {
     expect(restrain({ ...brakes, refusal: { reason: 'held' } })?.why).toBe(
-      `On hold: nothing is done until a person runs npm run ops -- release ${brakes.resource}.`,
+      `On hold: nothing is done until a person runs: npm run ops -- release ${brakes.resource}`,
+    );
+    expect(restrain({ ...brakes, resource: `${brakes.resource} (a)`, refusal: { reason: 'held' } })?.why).toMatch(
+      / release 'arn:\S+ \(a\)'$/,
     );
   });
 

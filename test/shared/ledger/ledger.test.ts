@@ -5,7 +5,8 @@ import { awaitCheck, fresh, hold, release, remember } from '../../../shared/ledg
 import type { HistoryRecord, ResourceState } from '../../../shared/ledger/types.ts';
 import { type Fault, memoryTable } from '../../support/memory-table.ts';
 
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const day = 24 * hour;
 const start = 472_222 * hour;
 const fn = 'reshard-kinesis';
@@ -68,15 +69,33 @@ describe('note', () => {
     expect(answers.map((before) => [...before.keys()])).toEqual([[], ['a']]);
   });
 
+  it('tells one of two of the other where an hour turns between them, in either order', async () => {
+    const before = prepare();
+    before.time.now = start + hour - 100;
+    await before.book.note(fn, 'web', ['a']);
+    before.time.now = start + hour + 100;
+    const later = await before.book.note(fn, 'web', ['b']);
+
+    const skewed = prepare();
+    skewed.time.now = start + hour + 100;
+    await skewed.book.note(fn, 'web', ['a']);
+    skewed.time.now = start + hour - 100;
+    const behind = await skewed.book.note(fn, 'web', ['b']);
+
+    expect(later).toEqual(new Map([['a', start + hour - 100]]));
+    expect(behind).toEqual(new Map([['a', start + hour + 100]]));
+  });
+
   it('is forgotten with the hour, and two hours later by the table', async () => {
     const { book, time, table } = prepare();
+    time.now = start + 10 * minute;
     await book.note(fn, 'web', ['a']);
     time.now += hour;
 
     expect(await book.note(fn, 'web', ['b'])).toEqual(new Map());
     expect(table.rows().map(({ expiresAt }) => expiresAt)).toEqual([
-      (start + 2 * hour) / 1_000,
-      (start + 3 * hour) / 1_000,
+      (start + 2 * hour + 10 * minute) / 1_000,
+      (start + 3 * hour + 10 * minute) / 1_000,
     ]);
   });
 });

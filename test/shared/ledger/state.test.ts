@@ -4,6 +4,7 @@ import {
   abandonIntent,
   awaitCheck,
   closeIncident,
+  earlyMs,
   fresh,
   hold,
   noteNotified,
@@ -490,22 +491,25 @@ describe('awaitCheck', () => {
   });
 
   it('lets the check stand that comes by then anyway', () => {
-    const coming = { ...incident, nextCheckAt: now + 5 };
+    const coming = { ...incident, nextCheckAt: now + earlyMs + 1 };
 
-    const after = awaitCheck({ ...nothing, incident: coming }, deferral, now);
+    const after = awaitCheck({ ...nothing, incident: coming }, { ...deferral, until: now + earlyMs + 1 }, now);
 
     expect(after.incident).toEqual({ ...coming, lastReason: 'frozen' });
     expect(after.seen).toEqual({ 'alarm@2': now });
   });
 
+  const until = now + 2 * earlyMs;
+
   it.each([
     ['is overdue', { nextCheckAt: now }, {}],
-    ['comes later', { nextCheckAt: now + 6 }, {}],
-    ['is the one that looks', { nextCheckAt: now + 1 }, { checked: true }],
+    ['comes later', { nextCheckAt: until + 1 }, {}],
+    ['may be looking already, a little early', { nextCheckAt: now + earlyMs }, {}],
+    ['is the one that looks', { nextCheckAt: until }, { checked: true }],
   ])('expects a new check where the old one %s', (_, coming, how) => {
-    const after = awaitCheck({ ...nothing, incident: { ...incident, ...coming } }, { ...deferral, ...how }, now);
+    const after = awaitCheck({ ...nothing, incident: { ...incident, ...coming } }, { ...deferral, until, ...how }, now);
 
-    expect(after.incident).toMatchObject({ check: incident.check + 1, nextCheckAt: now + 5 });
+    expect(after.incident).toMatchObject({ check: incident.check + 1, nextCheckAt: until });
   });
 
   it('keeps an open incident with its count of failed verifications', () => {

@@ -65,6 +65,16 @@ describe('the e-mail', () => {
     expect(build({ resource: site }).email).toContain(`Reflex acted on ${site}.`);
   });
 
+  it('has commands that a shell takes as they are meant, whatever the resource is called', () => {
+    const resource = 'https://shop.example/health?a=1&b=2';
+    const command = `npm run ops -- history '${resource}'`;
+
+    const { email, chat } = build({ resource });
+
+    expect(email).toContain(command);
+    expect(chat.content.nextSteps).toContain(`The whole story: \`${command}\``);
+  });
+
   it('says of a dry run that nothing was changed and no call was made', () => {
     const { email, subject } = build({ dryRun: true, mode: 'dry-run' });
 
