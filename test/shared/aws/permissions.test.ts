@@ -24,6 +24,13 @@ const BESIDE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   's3:GetObject': { 's3:ListBucket': 'to tell an object that is not there from one that may not be read' },
   'cloudwatch:PutMetricAlarm': { 'cloudwatch:TagResource': 'for the tags of a new alarm' },
+  'servicediscovery:DeregisterInstance': {
+    'route53:ChangeResourceRecordSets':
+      'for the records of a DNS namespace, which Cloud Map changes with the caller’s permissions',
+    'route53:GetHealthCheck': 'for the health check of an instance, likewise',
+    'route53:UpdateHealthCheck': 'likewise',
+    'route53:DeleteHealthCheck': 'likewise',
+  },
 };
 
 const calls = globSync('shared/aws/*.ts').flatMap(declaredIn);
