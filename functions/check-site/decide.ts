@@ -51,8 +51,8 @@ export const decide = (situation: SiteSituation, policy: Policy, now: number): D
     };
   }
   if (isOver(certificate)) {
-    const why = `${expiry}: it was renewed.`;
-    const finding = `renewed at ${time(now)}`;
+    const why = `${expiry}, no longer in less than ${policy.certificateDays} days.`;
+    const finding = `not expiring since ${time(now)}`;
     return { kind: 'skip', reason: 'resolved', finding, why, remember: memory(site, QUIET) };
   }
   const remember = memory(site, certificate);

@@ -204,11 +204,13 @@ const settled: Rule = (view) => {
     return defer('stream-updating', begins, `The reshard ${settling.from} -> ${settling.to} does not show yet.`);
   }
   const asAsked = settling.to === n;
+  // Of a scale-in that never came about there is nothing to take back; of one whose taking back never did, there still is.
+  const givesBack = settling.to !== null && settling.to > settling.from;
   const next: Memory = {
     ...rest,
     activeSince: now,
     ...(asAsked && n > settling.from && { grown: true }),
-    ...(asAsked && shrunkFrom !== undefined && { shrunkFrom, ...(burst && { burst }) }),
+    ...((asAsked || givesBack) && shrunkFrom !== undefined && { shrunkFrom, ...(burst && { burst }) }),
   };
   const step = now - settling.since <= QUEUE_LIVES ? nextQueued({ ...view, memory: next }) : undefined;
   if (step !== undefined) return step;

@@ -93,7 +93,9 @@ const compare = (
     const reason = makes.length > 0 ? 'make-alarms' : changes.length > 0 ? 'retune-alarms' : 'remove-alarms';
     const counts = `${makes.length} to make, ${changes.length} to tune, ${surplus.length} to delete, of ${wanted.length} that ${arn} should have`;
     const more = calls.length > CALLS_AT_MOST;
-    const now = act(reason, `${counts}.`, calls.slice(0, CALLS_AT_MOST), more ? { ...memory, more } : { thresholds });
+    // A crash keeps what an act would remember, whether or not its calls were made: a threshold is remembered where it is seen.
+    const called = { thresholds: { ...thresholds, ...memory.thresholds } };
+    const now = act(reason, `${counts}.`, calls.slice(0, CALLS_AT_MOST), more ? { ...memory, more } : called);
     return memory.more === true ? { ...now, planned: true } : now;
   }
   if (taken.length > 0) {

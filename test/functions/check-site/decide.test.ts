@@ -105,6 +105,15 @@ describe('a site', () => {
 describe('a certificate', () => {
   const expiring = { ...well, certificateExpiresAt: NOW + 13 * DAY };
 
+  it('that the limit was lowered for is not called renewed', () => {
+    const told = story([expiring, expiring]).at(-1);
+
+    const after = decide(situation(expiring, told?.remember), stackPolicy({ SITE_CERTIFICATE_DAYS: '7' }), NOW);
+
+    expect(after).toMatchObject({ kind: 'skip', reason: 'resolved' });
+    expect(after.why).toMatch(/expires at 2026-03-18.*, no longer in less than 7 days\.$/);
+  });
+
   it('about to expire is told of once, and once when it was renewed', () => {
     expect(news([expiring, expiring, expiring, well, well])).toEqual(['certificate-expiring', 'resolved']);
   });

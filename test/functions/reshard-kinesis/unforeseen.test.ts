@@ -199,6 +199,13 @@ describe('a scale-in after which records are rejected though there is room', () 
     expect(grown).not.toHaveProperty('shrunkFrom');
   });
 
+  it('is taken back at the next look where the step back never came about', () => {
+    const back = acted(decided(rejects)).remember ?? {};
+    const active = decided({ ...rejects, memory: back }, {}, now + 3 * MINUTE);
+    const memory = { ...(active.kind === 'defer' ? active.remember : {}), activeSince: now - 10 * MINUTE };
+    expect(targetOf(acted(decided({ ...rejects, memory })))).toBe(6);
+  });
+
   it('is forgotten where the step never came about', () => {
     const memory = acted(decided({ shards: 4, worth: 0.4, trigger: 'tick' })).remember ?? {};
     expect(memory).toHaveProperty('shrunkFrom', 4);

@@ -273,6 +273,32 @@ describe('a threshold', () => {
     expect(alarm(UTILIZATION).Threshold).toBeCloseTo(0.3);
   });
 
+  it('follows at the next look where the call that was to change it got no answer', async () => {
+    const stream = fake.kinesis.createStream('orders');
+    const fn = await start();
+    await schedule(fn);
+
+    stream.tags = { ...stream.tags, 'reflex:target-utilization': '0.4' };
+    fake.fault('PutMetricAlarm', new AwsError('InternalServiceFault', 'try later', 500), 3);
+    await schedule(fn);
+
+    expect(story(fn)).toContain('defer act-unknown');
+    expect(alarm(UTILIZATION).Threshold).toBeCloseTo(0.6);
+  });
+
+  it("is a person's again once it was seen to have followed", async () => {
+    const stream = fake.kinesis.createStream('orders');
+    const fn = await start();
+    await schedule(fn);
+    stream.tags = { ...stream.tags, 'reflex:target-utilization': '0.4' };
+    await schedule(fn);
+
+    edit(UTILIZATION, { Threshold: 0.9 });
+    await schedule(fn);
+
+    expect(alarm(UTILIZATION).Threshold).toBe(0.9);
+  });
+
   it('stays where a person has made another alarm of it, whatever is called for', async () => {
     const stream = fake.kinesis.createStream('orders');
     const fn = await start();
