@@ -11,8 +11,9 @@ import type { Runtime } from './runtime.ts';
 const { isDeepStrictEqual } = process.getBuiltinModule('node:util');
 
 /**
- * What follows a decision: the history record, the ledger's state in one write, the follow-up, the notification. In this order:
- * no intent disappears before its result is stored, and what is lost after that (a follow-up, a notification) changes no state.
+ * What follows a decision: the history record, the ledger's state in one write, the notification, the follow-up. In this order: no
+ * intent disappears before its result is stored, and what is lost after that (a notification, a follow-up) changes no state. The
+ * follow-ups are given back: the pipeline sends those of a batch together.
  * Only what takes a person is told before the state, which forgets the incident: twice rather than never.
  */
 

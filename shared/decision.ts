@@ -47,7 +47,7 @@ export interface Act<C extends Call = Call> extends Explained {
   readonly otherwise?: JsonObject;
   /** When to verify, ms after the calls; absent: the stack's FollowUpSeconds. */
   readonly followUpMs?: number;
-  /** When to verify at the earliest, epoch ms, however long the calls take. */
+  /** The same as a time, epoch ms, however long the calls take; wins over `followUpMs`. */
   readonly followUpAt?: number;
   /** True where the previous step was known not to be the last, or helped where it was made: acting again is then no failed verification. */
   readonly planned?: boolean;

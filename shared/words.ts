@@ -19,6 +19,9 @@ export const asWord = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ?
 /** The part of an ARN a person knows the resource by. */
 export const nameOf = (arn: string): string => arn.split(/[:/]/).at(-1) || arn;
 
+/** An ARN without partition, service, Region and account: `stream/orders`. */
+export const shortArn = (arn: string): string => arn.replace(/^arn:(?:[^:]*:){4}/, '');
+
 /** What a stack's ResourcePrefix is where nobody says otherwise. */
 export const DEFAULT_PREFIX = 'reflex';
 

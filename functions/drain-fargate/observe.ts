@@ -1,4 +1,5 @@
 import type { Service } from '@aws-sdk/client-ecs';
+import { skip } from '../../shared/decision.ts';
 import { type EcsTask, later, serviceNameOf, taskIdOf } from '../../shared/ecs-task.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
@@ -169,19 +170,17 @@ const absent = (answer: Reading<EcsTask | undefined> | undefined, resource: stri
   isFailed(answer)
     ? answer
     : {
-        decision: {
-          kind: 'skip',
-          reason: 'task-gone',
-          why: `ECS does not show ${taskIdOf(resource)} any more; it stopped more than an hour ago.`,
-        },
+        decision: skip(
+          'task-gone',
+          `ECS does not show ${taskIdOf(resource)} any more; it stopped more than an hour ago.`,
+        ),
       };
 
 const serviceGone = (task: EcsTask): Observed<TaskFacts> => ({
-  decision: {
-    kind: 'skip',
-    reason: 'service-gone',
-    why: `The service ${nameOf(task.clusterArn)}/${serviceNameOf(task)} does not exist here; where the task is registered is not known.`,
-  },
+  decision: skip(
+    'service-gone',
+    `The service ${nameOf(task.clusterArn)}/${serviceNameOf(task)} does not exist here; where the task is registered is not known.`,
+  ),
 });
 
 const memberOf = (

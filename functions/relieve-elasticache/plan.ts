@@ -54,9 +54,7 @@ export const plan = (
 
 /** Node types that could not be read are no limit: they are asked for again for a quarter of an hour, by the schedule at its next turn. */
 const askedAgain = ({ facts, now }: View, why: string): Defer | undefined =>
-  facts.allowedTypes !== null || waitedEnough(facts, now)
-    ? undefined
-    : { kind: 'defer', reason: 'observe-failed', until: now + 2 * MINUTE, why };
+  facts.allowedTypes !== null || waitedEnough(facts, now) ? undefined : defer('observe-failed', now + 2 * MINUTE, why);
 
 /** A quarter of an hour; what the schedule alone has found is not waited for by any incident, and has waited. */
 const waitedEnough = ({ trigger, ledger: { incident } }: CacheSituation, now: number): boolean =>
@@ -127,17 +125,13 @@ const autoscaled = ({ facts, now }: View, plan: string, dimension: string): Defe
         why,
         `It averages all shards, so a hot one is hidden. Look at its limits and target: aws application-autoscaling describe-scaling-policies --service-namespace elasticache --resource-id replication-group/${facts.id}`,
       )
-    : { kind: 'defer', reason: 'native-autoscaler', until: now + LOOK_AGAIN, why };
+    : defer('native-autoscaler', now + LOOK_AGAIN, why);
 };
 
 /** Changes of shards and node types wait for maintenance, service updates and snapshots to be over. */
 export const inWindow = ({ facts, now }: View, plan: string): Defer | undefined => {
-  const later = (until: number, because: string, reason: Reason = 'maintenance-window'): Defer => ({
-    kind: 'defer',
-    reason,
-    until,
-    why: `${plan} It waits: ${because}.`,
-  });
+  const later = (until: number, because: string, reason: Reason = 'maintenance-window'): Defer =>
+    defer(reason, until, `${plan} It waits: ${because}.`);
   if (facts.maintenanceWindow === null || facts.updating === null) {
     return later(now + LOOK_AGAIN, 'the maintenance window or service updates could not be read', 'observe-failed');
   }

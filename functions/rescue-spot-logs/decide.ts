@@ -1,4 +1,13 @@
-import { type Act, type Decision, type Defer, defer, type Escalate, type Skip, skip } from '../../shared/decision.ts';
+import {
+  type Act,
+  type Decision,
+  type Defer,
+  defer,
+  type Escalate,
+  escalate,
+  type Skip,
+  skip,
+} from '../../shared/decision.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Reason } from '../../shared/reasons.ts';
 import { FILESYSTEMS, type Filesystem, WORK_ITEM_TAGS } from '../../shared/spot-logs.ts';
@@ -66,12 +75,11 @@ const attached: Rule = (s, _, now) => {
 const copied: Rule = ({ volume, item, volumeId }) =>
   volume === null || volume.createdAt <= item.since
     ? undefined
-    : {
-        kind: 'escalate',
-        reason: 'volume-copied',
-        why: `${volumeId} carries the tags of a volume that was kept at ${time(item.since)}, and was made at ${time(volume.createdAt)}: a copy, which is left alone.`,
-        advice: `Take the tags off: aws ec2 delete-tags --resources ${volumeId} --tags ${WORK_ITEM_TAGS.map((key) => `Key=${key}`).join(' ')}`,
-      };
+    : escalate(
+        'volume-copied',
+        `${volumeId} carries the tags of a volume that was kept at ${time(item.since)}, and was made at ${time(volume.createdAt)}: a copy, which is left alone.`,
+        `Take the tags off: aws ec2 delete-tags --resources ${volumeId} --tags ${WORK_ITEM_TAGS.map((key) => `Key=${key}`).join(' ')}`,
+      );
 
 const instanceLives: Rule = ({ instance, item, volumeId, volume }, _, now) => {
   if (volume === null || isGone(instance)) return undefined;
@@ -87,12 +95,11 @@ const instanceLives: Rule = ({ instance, item, volumeId, volume }, _, now) => {
 const unavailable: Rule = ({ volume, volumeId }) =>
   volume === null || volume.state === 'available'
     ? undefined
-    : {
-        kind: 'escalate',
-        reason: 'unexpected-state',
-        why: `${volumeId} is ${volume.state || 'in no known state'} and attached to nothing.`,
-        advice: 'Look at the volume in the EC2 console.',
-      };
+    : escalate(
+        'unexpected-state',
+        `${volumeId} is ${volume.state || 'in no known state'} and attached to nothing.`,
+        'Look at the volume in the EC2 console.',
+      );
 
 // --- The end ---
 
@@ -102,12 +109,11 @@ const cleanUp: Rule = (s) => {
   if (item.rescue !== 'proven' && item.rescue !== 'done') return undefined;
   const missing = missingMarker(s, snapshots);
   if (missing !== null) {
-    return {
-      kind: 'escalate',
-      reason: 'proof-lost',
-      why: `The logs of ${volumeId} were proven to be in S3, and now ${missing}; nothing is deleted.`,
-      advice: `Look for the logs in the bucket. To ship them again: aws ec2 create-tags --resources ${resourcesOf(s)} --tags Key=reflex:rescue,Value=pending`,
-    };
+    return escalate(
+      'proof-lost',
+      `The logs of ${volumeId} were proven to be in S3, and now ${missing}; nothing is deleted.`,
+      `Look for the logs in the bucket. To ship them again: aws ec2 create-tags --resources ${resourcesOf(s)} --tags Key=reflex:rescue,Value=pending`,
+    );
   }
   const what = [...(volume === null ? [] : [volumeId]), ...snapshots.map(({ id }) => id)].join(', then ');
   const why = `${marker?.files} files (${marker?.bytes} bytes) are proven to be in S3; ${what} ${volume === null ? 'is' : 'are'} deleted.`;
@@ -118,7 +124,7 @@ const cleanUp: Rule = (s) => {
 
 const failed: Rule = (s, policy, now) => {
   if (s.item.rescue !== 'failed') return undefined;
-  const why = `The rescue of ${s.volumeId} was given up${lastProblem(s)}; the volume is kept.`;
+  const why = `The rescue of ${s.volumeId} was given up${lastProblem(s)}; ${s.volume === null ? 'its snapshots are' : 'the volume is'} kept.`;
   const told = toPerson(s, policy, now, 'rescue-failed', why);
   return told.kind === 'escalate' ? { ...told, hold: true } : told;
 };
@@ -308,19 +314,18 @@ const toPerson = (
   if (toldAt !== undefined && (days < keepLogVolumesDays || now - toldAt < DAY)) {
     return skip('kept-unproven', `${why} People were told at ${time(toldAt)}.`);
   }
-  return {
-    kind: 'escalate',
-    reason,
-    why: days < keepLogVolumesDays ? why : `${why} It is ${days} days old.`,
-    advice: runbook(s),
-    remember: { ...memoryOf(s), toldAt: now } as JsonObject,
-  };
+  const told = days < keepLogVolumesDays ? why : `${why} It is ${days} days old.`;
+  return escalate(reason, told, runbook(s), { ...memoryOf(s), toldAt: now } as JsonObject);
 };
 
-/** By hand: another instance reads the volume. Nothing is deleted by it. */
+/** By hand: another instance reads the volume. Nothing that may hold logs is deleted by it. */
 const runbook = (s: VolumeSituation): string => {
   const { arn, volumeId, item, volume, snapshots } = s;
   const [snapshot] = usable(snapshots);
+  if (volume === null && snapshot === undefined) {
+    const commands = snapshots.map(({ id }) => `aws ec2 delete-snapshot --snapshot-id ${id}`);
+    return `The volume is gone and no snapshot of it is whole: what is not in the bucket is lost. To take away what is left: ${commands.join(' && ')}`;
+  }
   const ids = snapshots.map(({ id }) => id).join(' ');
   const again =
     item.rescue === 'failed'

@@ -2,6 +2,7 @@ import { idIn } from '../../shared/arns.ts';
 import { describeInstances, describeSnapshotsBy, describeVolumesBy } from '../../shared/aws/ec2.ts';
 import { describeTasks, listTasksOfFamily, tasksPerCall } from '../../shared/aws/ecs.ts';
 import { objectText } from '../../shared/aws/s3.ts';
+import { escalate, skip } from '../../shared/decision.ts';
 import { BrokenMessage } from '../../shared/events/event.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
@@ -118,7 +119,7 @@ const known = (
   );
   if (volume === undefined && byAge.length === 0) {
     return {
-      decision: { kind: 'skip', reason: 'volume-gone', why: `Neither ${id} nor a snapshot of it exists any more.` },
+      decision: skip('volume-gone', `Neither ${id} nor a snapshot of it exists any more.`),
     };
   }
   // The newest work item, where a volume was kept more than once.
@@ -127,7 +128,7 @@ const known = (
     const item = parseWorkItem(tags);
     if (item === null) {
       const why = `${id} is no volume that Reflex has kept: it carries no tag ${RESCUE_TAGS.instance}.`;
-      return { decision: { kind: 'skip', reason: 'not-opted-in', why } };
+      return { decision: skip('not-opted-in', why) };
     }
     return {
       id,
@@ -146,15 +147,14 @@ const known = (
   } catch (error) {
     if (!(error instanceof BrokenMessage)) return { error };
     if (tags[OPT_IN_TAG] !== 'true') {
-      return { decision: { kind: 'skip', reason: 'not-opted-in', why: `The tag ${OPT_IN_TAG} is not true.` } };
+      return { decision: skip('not-opted-in', `The tag ${OPT_IN_TAG} is not true.`) };
     }
     return {
-      decision: {
-        kind: 'escalate',
-        reason: 'bad-tag',
-        why: `${id}: tag ${error.message}; the volume is kept and nothing is done until it is put right.`,
-        advice: 'Correct the tag, or remove all reflex: tags from the volume.',
-      },
+      decision: escalate(
+        'bad-tag',
+        `${id}: tag ${error.message}; the volume is kept and nothing is done until it is put right.`,
+        'Correct the tag, or remove all reflex: tags from the volume.',
+      ),
     };
   }
 };

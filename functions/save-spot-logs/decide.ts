@@ -1,5 +1,6 @@
 import { type Act, type Decision, defer, type Escalate, escalate, skip } from '../../shared/decision.ts';
 import { parseWorkItem, RESCUE_TAGS } from '../../shared/spot-logs.ts';
+import { quoted } from '../../shared/words.ts';
 import {
   drainCalls,
   type HostCall,
@@ -274,29 +275,23 @@ const notSafe = ({ facts, memory, ending, policy }: View, unsafe: readonly Devic
   if (unsafe.length === 0) return undefined;
   const tried = `${memory.tries ?? 0} tries failed; the instance is ${state}.`;
   const mortal = unsafe.filter(({ deleteOnTermination }) => deleteOnTermination);
-  // A volume that is kept and no work item is found by nobody.
   const tag = unsafe
-    .map(
-      (device) => `aws ec2 create-tags --cli-input-json '${JSON.stringify(workItem(facts, device, ending, policy))}'`,
-    )
+    .map((device) => JSON.stringify(workItem(facts, device, ending, policy)))
+    .map((item) => `aws ec2 create-tags --cli-input-json ${quoted(item)}`)
     .join(' && ');
   if (mortal.length === 0) {
-    return {
-      ...escalate('volume-not-tagged', `${namesOf(unsafe)} is kept, but the rescue does not find it: ${tried}`, tag),
-      remember: memory,
-    };
+    const why = `${namesOf(unsafe)} is kept, but the rescue does not find it: ${tried}`;
+    return escalate('volume-not-tagged', why, tag, memory);
   }
   const mappings = mortal.map(({ name }) => ({ DeviceName: name, Ebs: { DeleteOnTermination: false } }));
-  return {
-    ...escalate(
-      'volume-not-kept',
-      `${namesOf(mortal)} goes with the instance: ${tried}`,
-      state === 'terminated'
-        ? 'Where the volume is gone, what the host did not ship is lost.'
-        : `aws ec2 modify-instance-attribute --instance-id ${instanceId} --block-device-mappings '${JSON.stringify(mappings)}' && ${tag}`,
-    ),
-    remember: memory,
-  };
+  return escalate(
+    'volume-not-kept',
+    `${namesOf(mortal)} goes with the instance: ${tried}`,
+    state === 'terminated'
+      ? 'Where the volume is gone, what the host did not ship is lost.'
+      : `aws ec2 modify-instance-attribute --instance-id ${instanceId} --block-device-mappings ${quoted(JSON.stringify(mappings))} && ${tag}`,
+    memory,
+  );
 };
 
 /** The host is on its way, or what came first left the second look for later. */

@@ -6,6 +6,7 @@ import { containerInstancesOn, describeTasks, listClusters, listTasksOn, tasksPe
 import { registeredInstances } from '../../shared/aws/elb-classic.ts';
 import { describesAtPace, describeTargetHealth } from '../../shared/aws/elbv2.ts';
 import { listCommandInvocations } from '../../shared/aws/ssm.ts';
+import { skip } from '../../shared/decision.ts';
 import { serviceNameOf, taskFromApi } from '../../shared/ecs-task.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
 import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
@@ -73,8 +74,7 @@ export const foresee =
     return facts.map((each) => ({ ...each, host: each.host ?? hosts.get(each.instanceId) ?? null }));
   };
 
-const gone = (resource: string) =>
-  ({ kind: 'skip', reason: 'instance-gone', why: `EC2 does not show ${idIn(resource)} any more.` }) as const;
+const gone = (resource: string) => skip('instance-gone', `EC2 does not show ${idIn(resource)} any more.`);
 
 const factsOf = (watch: Watch, instance: Instance, hosts: ReadonlyMap<string, Host>, asOf: number): InstanceFacts => ({
   asOf,

@@ -1,3 +1,4 @@
+import { shortArn } from '../../shared/words.ts';
 import { NotDeployed } from './deploy.ts';
 import { messageOf } from './problem.ts';
 import type { Progress, Scenario } from './scenario.ts';
@@ -25,7 +26,7 @@ async function told({ id, title, shows, run }: Scenario, world: World, progress:
   try {
     const { event, reaction, checks, moments = [] } = await run(world, progress);
     const wrong = checks.filter(({ ok }) => !ok).map(({ what }) => what);
-    const message = (await world.told()).find(({ subject }) => subject.includes(`${resourceOf(reaction.arn)} `));
+    const message = (await world.told()).find(({ subject }) => subject.includes(`${shortArn(reaction.arn)} `));
     const { before, after, reactionMs, trace } = reaction;
     return {
       ...{ id, title, shows, name, event, before, after, reactionMs, trace, moments, checks },
@@ -40,9 +41,4 @@ async function told({ id, title, shows, run }: Scenario, world: World, progress:
     const none = { moments: [], notification: null, checks: [] };
     return { id, title, shows, name, ...nothing, ...none, status, note: messageOf(error) };
   }
-}
-
-/** What an ARN names after the account: `stream/orders`, as notifications say it. */
-function resourceOf(arn: string): string {
-  return arn.split(':').slice(5).join(':');
 }

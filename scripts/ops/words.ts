@@ -1,6 +1,7 @@
 import type { styleText } from 'node:util';
 import type { OutcomeAction } from '../../shared/decision.ts';
 import type { HistoryRecord, ResourceState } from '../../shared/ledger/types.ts';
+import { shortArn } from '../../shared/words.ts';
 
 export type Style = Extract<Parameters<typeof styleText>[0], string>;
 /** Colours a text, or leaves it as it is. */
@@ -30,7 +31,7 @@ export function duration(ms: number): string {
 }
 
 /** The part of an ARN a person knows the resource by: `stream/orders`. */
-export const nameOf = (arn: string): string => arn.replace(/^arn:(?:[^:]*:){4}/, '');
+export const nameOf = shortArn;
 
 /** `UpdateShardCount TargetShardCount=2`: without what is known already. */
 export function actionText({ call, params, error }: OutcomeAction): string {

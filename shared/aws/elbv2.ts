@@ -22,6 +22,7 @@ export const targetsPerCall = 200;
 
 /** Describe calls share a bucket: 40 calls, then 10 a second, per account and Region. Two instances of a function may ask at once. */
 export const describesAtPace = { burst: 20, perSecond: 5 };
+
 /**
  * Registrations and deregistrations share a bucket: 20 calls, then 4 a second, per account and Region; ECS has one of its own. Two
  * instances of a function may begin at once.

@@ -1,7 +1,7 @@
 import type { Json } from '../json.ts';
 import type { HistoryRecord } from '../ledger/types.ts';
 import { reasons } from '../reasons.ts';
-import { asWord, inStack } from '../words.ts';
+import { asWord, inStack, shortArn } from '../words.ts';
 import { type Log, redact } from './logging.ts';
 
 export interface NotificationContext {
@@ -104,7 +104,7 @@ function withDetail(record: HistoryRecord, context: NotificationContext, detail:
   const shown: Shown = {
     record,
     context,
-    name: clip(record.resource.replace(/^arn:(?:[^:]*:){4}/, '')),
+    name: clip(shortArn(record.resource)),
     resource: clip(record.resource),
     cause: clip(record.cause),
     why: clip(record.why),

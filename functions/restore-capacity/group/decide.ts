@@ -360,5 +360,5 @@ const mixedPolicyAdvice = ({ name, launchTemplate }: GroupFacts, base: number): 
       SpotAllocationStrategy: 'price-capacity-optimized',
     },
   };
-  return `Take the Spot request (InstanceMarketOptions) out of launch template ${id}, then: aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${quoted(name)} --mixed-instances-policy '${JSON.stringify(policy)}'`;
+  return `Take the Spot request (InstanceMarketOptions) out of launch template ${id}, then: aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${quoted(name)} --mixed-instances-policy ${quoted(JSON.stringify(policy))}`;
 };

@@ -1,5 +1,6 @@
 import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import { describeAutoScalingGroups, groupsTagged } from '../../../shared/aws/autoscaling.ts';
+import { skip } from '../../../shared/decision.ts';
 import type { Observed, Watch } from '../../../shared/function.ts';
 import { OPT_IN_TAG } from '../../../shared/guards/opt-in.ts';
 import { type GroupFacts, groupNameIn, type News, poolOf } from './facts.ts';
@@ -31,8 +32,7 @@ export const observe =
     );
   };
 
-const gone = ({ resource }: Watch) =>
-  ({ kind: 'skip', reason: 'group-gone', why: `${groupNameIn(resource)} does not exist any more.` }) as const;
+const gone = ({ resource }: Watch) => skip('group-gone', `${groupNameIn(resource)} does not exist any more.`);
 
 const factsOf = ({ resource, signals }: Watch, group: AutoScalingGroup, asOf: number): GroupFacts => {
   const { Instances = [], MixedInstancesPolicy: mixed, LaunchTemplate: template, Tags = [] } = group;

@@ -3,6 +3,7 @@ import { scalableDimensions } from '../../../shared/aws/application-autoscaling.
 import { isErrorNamed } from '../../../shared/aws/client.ts';
 import { clusterProviders, describeServices, servicesPerCall } from '../../../shared/aws/ecs.ts';
 import { chunksOf } from '../../../shared/aws/pages.ts';
+import { skip } from '../../../shared/decision.ts';
 import type { Observed, Watch } from '../../../shared/function.ts';
 import type { Reading } from '../../../shared/guards/guard.ts';
 import { OPT_IN_TAG } from '../../../shared/guards/opt-in.ts';
@@ -78,7 +79,7 @@ export const observe =
   };
 
 const GONE: Observed<ServiceFacts> = {
-  decision: { kind: 'skip', reason: 'service-gone', why: 'ECS does not know the service.' },
+  decision: skip('service-gone', 'ECS does not know the service.'),
 };
 
 const toldAt = ({ signals }: Watch): number | null =>

@@ -393,6 +393,20 @@ describe('what a person is told', () => {
     expect(of('proven')).toContain('create-tags --resources snap-1 snap-2 --tags');
   });
 
+  it('of a volume that is gone and has no whole snapshot: what to take away, and no command that cannot work', () => {
+    const broken = snapshot({ id: 'snap-0', state: 'error' });
+    const lost = situation({ volume: null, snapshots: [broken], item: itemOf({ rescue: 'failed', attempts: 5 }) });
+
+    expect(decided(lost)).toMatchObject({
+      kind: 'escalate',
+      reason: 'rescue-failed',
+      why: expect.stringContaining('its snapshots are kept'),
+    });
+    expect(adviceOf(decided(lost))).toBe(
+      'The volume is gone and no snapshot of it is whole: what is not in the bucket is lost. To take away what is left: aws ec2 delete-snapshot --snapshot-id snap-0',
+    );
+  });
+
   it('that no subnet is set', () => {
     expect(decide(situation(), { ...policy, subnets: null }, now)).toMatchObject({
       reason: 'rescue-not-configured',
