@@ -13,7 +13,7 @@ import {
   triggerOf,
   withoutSecrets,
 } from './case.ts';
-import { type Act, type Call, type Decision, type Defer, escalate, type Outcome, skip } from './decision.ts';
+import { type Act, type Call, type Decision, type Defer, defer, escalate, type Outcome, skip } from './decision.ts';
 import { receive } from './events/envelope.ts';
 import { isQuestion } from './events/reflex-explain.ts';
 import type { CommonFacts, Observed, ReflexFunction } from './function.ts';
@@ -141,7 +141,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       runtime.calendar === null ? null : reading(runtime.calendar),
     ]);
     const view = 'value' in ledgerView ? ledgerView.value : undefined;
-    return [...byResource].map(([resource, given]) => {
+    return woken.map(([resource, given]) => {
       const state = view?.states.get(resource) ?? states.fresh({ fn: fn.name, resource });
       return {
         resource,
@@ -217,7 +217,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
           why,
           'Grant the permission that the error names, then replay the dead-letter queue if the message got there.',
         )
-      : { kind: 'defer', reason: 'observe-failed', until: clock(), why };
+      : defer('observe-failed', clock(), why);
   }
 
   /** Records what a crashed predecessor may have done. Whatever woke us then serves as the check its incident expects. */
@@ -486,7 +486,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
         const error = 'error' in results ? said(results.error) : 'no answer';
         c.actions = withoutSecrets(c.act.calls).map((action) => ({ ...action, error }));
         const why = `Whether the calls took effect is not known (${error}); the facts are read again.`;
-        c.decision = { kind: 'defer', reason: 'act-unknown', until: clock() + runtime.followUpMs, why };
+        c.decision = defer('act-unknown', clock() + runtime.followUpMs, why);
       } else {
         c.actions = withoutSecrets(acted.actions);
         c.decision = acted.problem ?? c.decision;

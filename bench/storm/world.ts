@@ -9,7 +9,7 @@ import { fakeRunCommand } from '../../test/support/fake-aws/run-command.ts';
 import { AwsError, type Operation, type Service } from '../../test/support/fake-aws/service.ts';
 import { fakeServicediscovery } from '../../test/support/fake-aws/servicediscovery.ts';
 import { fakeSns } from '../../test/support/fake-aws/sns.ts';
-import { spotService } from '../../test/support/fargate-world.ts';
+import { INTERRUPTED_LIFE, spotService } from '../../test/support/fargate-world.ts';
 
 /** How many interruptions, spread evenly over how many services (Fargate) or Auto Scaling groups (EC2). */
 export interface Size {
@@ -43,15 +43,6 @@ const DELIVERY = 200;
 const DELIVERY_MORE = 1_300;
 const TWICE = 0.1;
 const SECOND_DELIVERY = 10_000;
-
-/** A task's life after the notice: ms after it, and what ECS then tells. Measured on FARGATE_SPOT behind a load balancer. */
-const LIFE = [
-  [0, 'RUNNING'],
-  [100, 'DEACTIVATING'],
-  [23_000, 'STOPPING'],
-  [45_000, 'DEPROVISIONING'],
-  [58_500, 'STOPPED'],
-] as const;
 
 type Random = () => number;
 
@@ -116,7 +107,7 @@ export const fargateWorld = (clock: () => number, size: Size): World => {
       return {
         id: `${group.arn} ${ipv4}`,
         at,
-        events: LIFE.flatMap(([after, lastStatus], state) => {
+        events: INTERRUPTED_LIFE.flatMap(([after, lastStatus], state) => {
           const body = event({ lastStatus, version: 6 + state, stoppingAt: Math.floor(start + at) });
           return delivered(random, at + after, body);
         }),

@@ -48,10 +48,11 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
     const reads = readsOf(warm, patience);
     const told = new Map(watches.flatMap((watch) => toldOf(watch).map((task) => [watch.resource, task] as const)));
 
-    const going = goingIn(warm, [...told.values()], note, asOf);
-    readAhead(warm, reads, [...told.values()], going);
-    const notices = [...told.values()].filter(isNotice);
-    const after = [...told.values()].filter((task) => !isNotice(task));
+    const events = [...told.values()];
+    const going = goingIn(warm, events, note, asOf);
+    readAhead(warm, reads, events, going);
+    const notices = events.filter(isNotice);
+    const after = events.filter((task) => !isNotice(task));
     const definitions = reads.definitions(new Set(notices.map((task) => task.taskDefinitionArn)));
     // A task that its event calls gone is gone, whatever ECS shows; a check wants to know its addresses.
     const ended = new Set(after.filter(isGone).map(({ arn }) => arn));

@@ -1,7 +1,7 @@
 import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { isSpotInterruption } from '../../shared/ecs-task.ts';
 import { nameOf } from '../../shared/words.ts';
-import type { Memory, Network, Successor, TaskFacts, TaskSituation } from './facts.ts';
+import { type Memory, type Network, SHOWN_FOR, type Successor, type TaskFacts, type TaskSituation } from './facts.ts';
 import { OVERRIDES_AT_MOST, VARIABLES } from './overrides.ts';
 import type { Policy } from './policy.ts';
 import { type Provider, type RunCall, runCall } from './run.ts';
@@ -15,8 +15,6 @@ const LOOK_AGAIN = 30 * SECOND;
 const VERIFY_AFTER = MINUTE;
 /** Where DescribeTasks is behind the event. */
 const CATCH_UP = 5 * SECOND;
-/** ECS shows a stopped task, with all that it ran, for an hour. */
-export const SHOWN_FOR = 60 * MINUTE;
 /** RunTask takes this many subnets. */
 const SUBNETS_AT_MOST = 16;
 

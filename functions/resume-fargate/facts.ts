@@ -2,6 +2,9 @@ import type { TaskOverride } from '@aws-sdk/client-ecs';
 import type { EcsTask } from '../../shared/ecs-task.ts';
 import type { CommonFacts, Situation } from '../../shared/function.ts';
 
+/** ECS shows a stopped task, with all that it ran, for so long, ms: an hour. */
+export const SHOWN_FOR = 3_600_000;
+
 /** What a task was attached to; all that RunTask wants to know of it. */
 export type Network = {
   readonly subnets: readonly string[];

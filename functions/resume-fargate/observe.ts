@@ -15,8 +15,7 @@ import type { Observed, Watch } from '../../shared/function.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { once, reading } from '../../shared/reads.ts';
-import { SHOWN_FOR } from './decide.ts';
-import type { Network, Successor, TaskFacts } from './facts.ts';
+import { type Network, SHOWN_FOR, type Successor, type TaskFacts } from './facts.ts';
 import { resumedBefore } from './overrides.ts';
 import { startedBy } from './run.ts';
 

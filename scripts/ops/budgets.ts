@@ -1,7 +1,8 @@
 import type { ResourceState } from '../../shared/ledger/types.ts';
+import { shortArn } from '../../shared/words.ts';
 import { type Command, positionalsUpTo } from './command.ts';
 import { find } from './find.ts';
-import { duration, nameOf, table, utc } from './words.ts';
+import { duration, table, utc } from './words.ts';
 
 /** What AWS allows of each budgeted call; the functions spend by the same numbers. */
 export const budgets: Readonly<Record<string, { readonly limit: number; readonly windowMs: number }>> = {
@@ -53,7 +54,7 @@ export const budgetsCommand: Command = {
     }));
     if (sorted.length === 0) return { lines: ['No attempt counts against a budget now.'], json };
     const rows = sorted.map((use) => [
-      nameOf(use.resource),
+      shortArn(use.resource),
       use.fn,
       use.budget,
       String(use.used),

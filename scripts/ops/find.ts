@@ -1,7 +1,7 @@
 import { fresh } from '../../shared/ledger/state.ts';
 import type { ResourceState } from '../../shared/ledger/types.ts';
+import { shortArn } from '../../shared/words.ts';
 import { misused, type Stack, Stop } from './command.ts';
-import { nameOf } from './words.ts';
 
 interface ResourceType {
   readonly service: string;
@@ -69,7 +69,7 @@ export async function findOne(stack: Stack, text: string): Promise<ResourceState
 }
 
 const isCalled = (arn: string, text: string): boolean =>
-  text === arn || text === nameOf(arn) || text === nameOf(arn).split('/').slice(1).join('/');
+  text === arn || text === shortArn(arn) || text === shortArn(arn).split('/').slice(1).join('/');
 
 /** Fresh states under the ARN that the text is, or would be for each function. */
 function possible({ functions }: Stack, text: string): ResourceState[] {

@@ -1,5 +1,5 @@
 import type { HistoryRecord, ResourceState } from '../../shared/ledger/types.ts';
-import { asWord } from '../../shared/words.ts';
+import { asWord, shortArn } from '../../shared/words.ts';
 import {
   type Command,
   type Context,
@@ -12,7 +12,7 @@ import {
 } from './command.ts';
 import { find } from './find.ts';
 import { endingOf, standing, tellIncident, tellRecord } from './story.ts';
-import { actionText, count, decisionStyle, decisionText, duration, nameOf, table, utc } from './words.ts';
+import { actionText, count, decisionStyle, decisionText, duration, table, utc } from './words.ts';
 
 /** Records read of each resource where one incident or moment is looked for. */
 const searchedAtMost = 1_000;
@@ -105,7 +105,7 @@ function overview(
   const alone = resources.size === 1 ? records[0]?.resource : undefined;
   const rows = records.map((record) => [
     utc(record.at),
-    ...(alone === undefined ? [nameOf(record.resource)] : []),
+    ...(alone === undefined ? [shortArn(record.resource)] : []),
     record.trigger,
     { text: decisionText(record), style: decisionStyle(record) },
     record.reason,
@@ -113,7 +113,7 @@ function overview(
   ]);
   const head = ['TIME (UTC)', ...(alone === undefined ? ['RESOURCE'] : []), 'TRIGGER', 'DECISION', 'REASON', 'CALLS'];
   const [newest] = records;
-  const name = alone === undefined ? nameOf(newest?.resource ?? '') : text || nameOf(alone);
+  const name = alone === undefined ? shortArn(newest?.resource ?? '') : text || shortArn(alone);
   return {
     lines: [
       ...(alone === undefined ? [] : [alone]),

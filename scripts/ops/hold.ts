@@ -1,8 +1,8 @@
 import { hold as held } from '../../shared/ledger/state.ts';
-import { asWord } from '../../shared/words.ts';
+import { asWord, shortArn } from '../../shared/words.ts';
 import { type Command, misused, positionalsUpTo, textOption } from './command.ts';
 import { findOne } from './find.ts';
-import { holdText, nameOf } from './words.ts';
+import { holdText } from './words.ts';
 
 export const hold: Command = {
   name: 'hold',
@@ -20,7 +20,7 @@ export const hold: Command = {
     const open = states.filter((state) => state.hold === undefined);
     if (open.length === 0) {
       const lines = states.flatMap((state) =>
-        state.hold === undefined ? [] : [`${nameOf(resource)} is ${holdText(state.hold)}`],
+        state.hold === undefined ? [] : [`${shortArn(resource)} is ${holdText(state.hold)}`],
       );
       return { lines, json: { changed: false, resource, functions: [] } };
     }
@@ -38,7 +38,7 @@ export const hold: Command = {
       await stack.ledger.update(state, undefined, (before) => ({ state: held(before, { reason, by }, now) }));
     }
     return {
-      lines: [`${nameOf(resource)} is on hold. It ends with: npm run ops -- release ${asWord(nameOf(resource))}`],
+      lines: [`${shortArn(resource)} is on hold. It ends with: npm run ops -- release ${asWord(shortArn(resource))}`],
       json: { changed: true, resource, functions, reason, by },
     };
   },

@@ -1,8 +1,8 @@
 import type { ResourceState } from '../../shared/ledger/types.ts';
-import { asWord } from '../../shared/words.ts';
+import { asWord, shortArn } from '../../shared/words.ts';
 import { budgetShort, budgetUse } from './budgets.ts';
 import { type Command, positionalsUpTo } from './command.ts';
-import { clipped, count, duration, nameOf, table, utc } from './words.ts';
+import { clipped, count, duration, table, utc } from './words.ts';
 
 export const incidents: Command = {
   name: 'incidents',
@@ -28,7 +28,7 @@ export const incidents: Command = {
     }));
     if (sorted.length === 0) return { lines: ['Nothing is open and nothing is on hold.'], json };
     const rows = sorted.map((state) => [
-      nameOf(state.resource),
+      shortArn(state.resource),
       state.fn,
       utc(since(state)),
       state.incident === undefined ? '-' : String(state.incident.steps),
@@ -37,7 +37,7 @@ export const incidents: Command = {
       state.incident?.id ?? '-',
     ]);
     const held = sorted.flatMap(({ resource, hold }) =>
-      hold === undefined ? [] : [`${nameOf(resource)}: held by ${hold.by}: ${clipped(hold.reason, 400)}`],
+      hold === undefined ? [] : [`${shortArn(resource)}: held by ${hold.by}: ${clipped(hold.reason, 400)}`],
     );
     const open = sorted.filter(({ incident }) => incident !== undefined).length;
     return {
@@ -48,7 +48,7 @@ export const incidents: Command = {
         }),
         ...(held.length > 0 ? ['', ...held] : []),
         '',
-        `${count(open, 'open incident')}, ${held.length} on hold. The story of one: npm run ops -- history ${asWord(nameOf(sorted[0]?.resource ?? ''))} --last`,
+        `${count(open, 'open incident')}, ${held.length} on hold. The story of one: npm run ops -- history ${asWord(shortArn(sorted[0]?.resource ?? ''))} --last`,
       ],
       json,
     };

@@ -2,6 +2,7 @@ import { receive } from '../../shared/events/envelope.ts';
 import type { FollowUpEvent, Parsed } from '../../shared/events/event.ts';
 import { fieldsOf } from '../../shared/events/fields.ts';
 import { parse } from '../../shared/events/registry.ts';
+import { shortArn } from '../../shared/words.ts';
 import {
   type Command,
   type Context,
@@ -13,7 +14,7 @@ import {
   textOption,
 } from './command.ts';
 import type { DeadLetter, DeadLetters } from './dead-letters.ts';
-import { clipped, count, field, nameOf, utc } from './words.ts';
+import { clipped, count, field, utc } from './words.ts';
 
 /** Messages taken in one run: as many as a person can look at. */
 const takenAtMost = 100;
@@ -177,7 +178,7 @@ function checksInWords([first, ...others]: FollowUpEvent['checks']): string {
   if (first === undefined) return 'no check';
   const { check, incidentId, resource } = first;
   const more = others.length === 0 ? '' : `, and ${others.length} more`;
-  return `check ${check} of ${incidentId} on ${nameOf(resource)}${more}`;
+  return `check ${check} of ${incidentId} on ${shortArn(resource)}${more}`;
 }
 
 async function replayAll(

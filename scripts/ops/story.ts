@@ -1,9 +1,10 @@
 import type { HistoryRecord, ResourceState } from '../../shared/ledger/types.ts';
 import { reasons } from '../../shared/reasons.ts';
+import { shortArn } from '../../shared/words.ts';
 import { budgetText, budgetUse } from './budgets.ts';
 import type { Context } from './command.ts';
 import { factsInWords } from './facts.ts';
-import { count, decisionStyle, decisionText, duration, field, holdText, nameOf, utc } from './words.ts';
+import { count, decisionStyle, decisionText, duration, field, holdText, utc } from './words.ts';
 
 type Screen = Pick<Context, 'paint' | 'width' | 'now'>;
 
@@ -31,7 +32,7 @@ export function tellIncident(records: readonly HistoryRecord[], state: ResourceS
   const acts = records.filter(({ decision, dryRun }) => decision === 'act' && !dryRun).length;
   const took = `${duration((ending.kind === 'open' ? now : ending.at) - first.at)}, ${count(acts, 'act')}, ${count(records.length, 'record')}`;
   return [
-    `${paint('bold', nameOf(first.resource))}  incident ${first.incidentId}  ${first.fn}`,
+    `${paint('bold', shortArn(first.resource))}  incident ${first.incidentId}  ${first.fn}`,
     first.resource,
     `${utc(first.at)} UTC to ${ending.kind === 'open' ? 'now' : `${utc(ending.at)} UTC`} (${took})`,
     '',

@@ -1,7 +1,6 @@
 import type { styleText } from 'node:util';
 import type { OutcomeAction } from '../../shared/decision.ts';
 import type { HistoryRecord, ResourceState } from '../../shared/ledger/types.ts';
-import { shortArn } from '../../shared/words.ts';
 
 export type Style = Extract<Parameters<typeof styleText>[0], string>;
 /** Colours a text, or leaves it as it is. */
@@ -29,9 +28,6 @@ export function duration(ms: number): string {
     .map(([value, unit]) => `${value} ${unit}`)
     .join(' ');
 }
-
-/** The part of an ARN a person knows the resource by: `stream/orders`. */
-export const nameOf = shortArn;
 
 /** `UpdateShardCount TargetShardCount=2`: without what is known already. */
 export function actionText({ call, params, error }: OutcomeAction): string {

@@ -1,4 +1,5 @@
 import type { NodeMetric } from '../../functions/relieve-elasticache/load.ts';
+import { alarmEvent } from './event-builders.ts';
 import type { FakeGroup, FakeNode, FakeNodeGroup } from './fake-aws/elasticache.ts';
 import type { FakeAws } from './fake-aws/fake-aws.ts';
 
@@ -66,3 +67,18 @@ export const readLoad =
       GetTypeCmdsLatency: 9,
     };
   };
+
+/** An alarm on the engine CPU of the group `orders`, at epoch ms `when`. */
+export const engineAlarm = (name: string, when: number) =>
+  alarmEvent({
+    name,
+    at: when,
+    rows: [
+      {
+        id: 'm1',
+        namespace: 'AWS/ElastiCache',
+        metric: 'EngineCPUUtilization',
+        dimensions: { ReplicationGroupId: 'orders' },
+      },
+    ],
+  });

@@ -3,6 +3,15 @@ import type { fakeEcs } from './fake-aws/ecs.ts';
 import type { FakeTargetGroup, fakeElbv2 } from './fake-aws/elbv2.ts';
 import { type fakeServicediscovery, registryArn } from './fake-aws/servicediscovery.ts';
 
+/** A task's life after the notice: ms after it, and what ECS then tells. Measured on FARGATE_SPOT behind a load balancer. */
+export const INTERRUPTED_LIFE = [
+  [0, 'RUNNING'],
+  [100, 'DEACTIVATING'],
+  [23_000, 'STOPPING'],
+  [45_000, 'DEPROVISIONING'],
+  [58_500, 'STOPPED'],
+] as const;
+
 export interface FargateAws {
   readonly ecs: ReturnType<typeof fakeEcs>;
   readonly elbv2: ReturnType<typeof fakeElbv2>;

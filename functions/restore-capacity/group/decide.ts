@@ -1,4 +1,13 @@
-import { type Act, type Call, type Decision, defer, type Escalate, type Skip, skip } from '../../../shared/decision.ts';
+import {
+  type Act,
+  type Call,
+  type Decision,
+  defer,
+  type Escalate,
+  escalate,
+  type Skip,
+  skip,
+} from '../../../shared/decision.ts';
 import { quoted, time } from '../../../shared/words.ts';
 import type { GroupFacts, GroupSituation } from './facts.ts';
 import { type Fallback, heeding, isOfStorm, type Memory, pruned, QUIET } from './memory.ts';
@@ -189,10 +198,7 @@ const needsPerson: Rule = (view) => {
   if (!storm.strikes || storm.lost === 0) return undefined;
   const why = stormInWords(storm);
   const tell = (reason: Escalate['reason'], what: string, advice: string): Escalate => ({
-    kind: 'escalate',
-    reason,
-    why: `${why} ${what}`,
-    advice,
+    ...escalate(reason, `${why} ${what}`, advice),
     finding: `storm of ${time(storm.memory?.since ?? view.now)}`,
   });
   if (bought === null) {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Result } from '../../../shared/remediation.ts';
 import { drainer, worldAt } from '../../support/drain-fargate.ts';
 import { at } from '../../support/event-builders.ts';
-import { spotService } from '../../support/fargate-world.ts';
+import { INTERRUPTED_LIFE, spotService } from '../../support/fargate-world.ts';
 import { type Arrival, deliver, time, virtualFargate } from '../../support/virtual-fargate.ts';
 
 /** The inbox as the template sets it. */
@@ -106,14 +106,7 @@ describe('300 interruptions over 60 services, interleaved', () => {
 });
 
 it('costs less than a call a task over its whole life: five events of each, and the check of what was done', async () => {
-  const life = [
-    [0, 'RUNNING'],
-    [100, 'DEACTIVATING'],
-    [23_000, 'STOPPING'],
-    [45_000, 'DEPROVISIONING'],
-    [58_500, 'STOPPED'],
-  ] as const;
-  const { aws, fleet, arrivals } = storm({ life });
+  const { aws, fleet, arrivals } = storm({ life: INTERRUPTED_LIFE });
   const { handlers, world, outcomes, checked } = instances(1);
 
   await deliver(arrivals, handlers, INBOX);

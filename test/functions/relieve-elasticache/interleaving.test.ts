@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { relieveElastiCache } from '../../../functions/relieve-elasticache/function.ts';
 import { remediation } from '../../../shared/remediation.ts';
-import { offered, readLoad } from '../../support/cache-load.ts';
-import { alarmEvent, sqsBatch, tick } from '../../support/event-builders.ts';
+import { engineAlarm, offered, readLoad } from '../../support/cache-load.ts';
+import { sqsBatch, tick } from '../../support/event-builders.ts';
 import { useFakeAwsWithDynamodb } from '../../support/fake-aws/use-fake-aws.ts';
 import { fakeRuntime, fakeWorld } from '../../support/fake-runtime.ts';
 
@@ -11,19 +11,7 @@ import { fakeRuntime, fakeWorld } from '../../support/fake-runtime.ts';
 const MINUTE = 60_000;
 const fake = await useFakeAwsWithDynamodb();
 
-const alarm = (name: string) =>
-  alarmEvent({
-    name,
-    at: fake.clock(),
-    rows: [
-      {
-        id: 'm1',
-        namespace: 'AWS/ElastiCache',
-        metric: 'EngineCPUUtilization',
-        dimensions: { ReplicationGroupId: 'orders' },
-      },
-    ],
-  });
+const alarm = (name: string) => engineAlarm(name, fake.clock());
 
 interface Play {
   /** The call before which the other runs, from 1 on. */

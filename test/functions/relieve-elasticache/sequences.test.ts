@@ -17,8 +17,8 @@ import {
   verifying,
   writeHot,
 } from '../../support/cache-facts.ts';
-import { offered, readLoad } from '../../support/cache-load.ts';
-import { alarmEvent, at, tick } from '../../support/event-builders.ts';
+import { engineAlarm, offered, readLoad } from '../../support/cache-load.ts';
+import { at, tick } from '../../support/event-builders.ts';
 import { deployed } from '../../support/fake-aws/deployed.ts';
 import { useFakeAwsWithDynamodb } from '../../support/fake-aws/use-fake-aws.ts';
 
@@ -28,19 +28,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const fake = await useFakeAwsWithDynamodb();
 
-const alarm = (name = 'redis-hot') =>
-  alarmEvent({
-    name,
-    at: fake.clock(),
-    rows: [
-      {
-        id: 'm1',
-        namespace: 'AWS/ElastiCache',
-        metric: 'EngineCPUUtilization',
-        dimensions: { ReplicationGroupId: 'orders' },
-      },
-    ],
-  });
+const alarm = (name = 'redis-hot') => engineAlarm(name, fake.clock());
 const change = (rest: Partial<Change> = {}): Change => ({
   kind: 'replicas',
   says: 'one replica more in orders',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { actionText, duration, field, meant, nameOf, table, wrapped } from '../../../scripts/ops/words.ts';
+import { actionText, duration, field, meant, table, wrapped } from '../../../scripts/ops/words.ts';
+import { shortArn } from '../../../shared/words.ts';
 import { streamArn } from '../../support/event-builders.ts';
 
 const screen = { paint: (_: string, text: string) => text, width: 60 };
@@ -20,9 +21,9 @@ describe('a duration', () => {
 
 describe('a name', () => {
   it('is the end of the ARN, or the text itself', () => {
-    expect(nameOf(streamArn())).toBe('stream/orders');
-    expect(nameOf('orders')).toBe('orders');
-    expect(nameOf('https://[2001:db8:0:1::5]/health')).toBe('https://[2001:db8:0:1::5]/health');
+    expect(shortArn(streamArn())).toBe('stream/orders');
+    expect(shortArn('orders')).toBe('orders');
+    expect(shortArn('https://[2001:db8:0:1::5]/health')).toBe('https://[2001:db8:0:1::5]/health');
   });
 });
 
