@@ -78,7 +78,7 @@ const rank = ({ refused = 0, ran = false, network, tags = {} }: Memory): readonl
   Number(ran),
   Number(network !== undefined),
   Object.keys(tags).length,
-  JSON.stringify([network, tags]),
+  JSON.stringify([network, Object.entries(tags).sort()]),
 ];
 
 export type TaskSituation = Situation<TaskFacts>;

@@ -152,6 +152,8 @@ it('of two memories one is made, whoever was first: with the network that either
       expect(one.network !== undefined).toBe(a.network !== undefined || b.network !== undefined);
       expect(one.refused ?? 0).toBe(Math.max(a.refused ?? 0, b.refused ?? 0));
     }),
+    // The order in which tags came says nothing.
+    { examples: [[{ tags: { b: '1', a: '1' } }, { tags: { a: '2', b: '1' } }]], numRuns: 2_000 },
   );
 });
 
