@@ -12,20 +12,20 @@ import { functionNamed, functionsOf, type LambdaFunction, type Props, readTempla
 
 /**
  * Most that Lambda may have to load before a function looks at its first event, kB; what is imported later does not count. A new
- * instance's start grows with it: most of an import is compiling. Every function carries 320 kB (the SDK's core, the ledger's and
+ * instance's start grows with it: most of an import is compiling. Every function carries 310 kB (the SDK's core, the ledger's and
  * the inbox's clients, the logger and the pipeline); a client more is 15 to 50 kB, and a function's own rules are 10 to 60.
  */
 const BUDGET_KB = 355;
 /** More, for the clients of the services that a function looks at before it decides. */
 const BUDGETS_KB: Readonly<Record<string, number>> = {
-  'reshard-kinesis': 515,
-  'drain-fargate': 460,
-  'resume-fargate': 420,
-  'restore-capacity': 495,
-  'relieve-elasticache': 540,
-  'save-spot-logs': 610,
+  'reshard-kinesis': 505,
+  'drain-fargate': 450,
+  'resume-fargate': 410,
+  'restore-capacity': 485,
+  'relieve-elasticache': 525,
+  'save-spot-logs': 595,
   'rescue-spot-logs': 555,
-  'tune-alarms': 485,
+  'tune-alarms': 475,
 };
 
 export const budgetOf = (folder: string): number => BUDGETS_KB[folder] ?? BUDGET_KB;

@@ -80,7 +80,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       try {
         return await handle(payload);
       } finally {
-        metrics.flush();
+        await metrics.flush();
       }
     });
 

@@ -1,7 +1,5 @@
-import { type Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { DecisionKind } from '../decision.ts';
 import type { Reason } from '../reasons.ts';
-import { metricsOf } from './emf.ts';
 
 /**
  * Metrics of namespace `Reflex`, as EMF lines. Each distinct set of dimension values is a metric that is paid for, so
@@ -21,43 +19,51 @@ export interface Meter {
   /** `NotForUs`: messages that were understood and concern nobody here. */
   notForUs(fn: string, n: number): void;
   /** Writes what was counted since the last time. */
-  flush(): void;
+  flush(): Promise<void>;
 }
 
-type Dimensions = Readonly<Record<string, string>>;
+/** A value as `emf.ts` writes it. */
+export interface Measured {
+  readonly dimensions: Readonly<Record<string, string>>;
+  readonly name: string;
+  readonly unit: 'Count' | 'Milliseconds';
+  readonly value: number;
+  /** ARN; a property of the line. */
+  readonly resource?: string;
+}
 
-/** `POWERTOOLS_METRICS_DISABLED=true` silences it. */
+/**
+ * What writes the lines is loaded at the first flush, which comes after the act. `POWERTOOLS_METRICS_DISABLED=true`
+ * silences it.
+ */
 export function metricsFromEnv(): Meter {
-  const collected = new Map<string, Metrics>();
-  const at = (dimensions: Dimensions): Metrics => {
-    const key = JSON.stringify(dimensions);
-    const metrics = collected.get(key) ?? metricsOf(dimensions);
-    collected.set(key, metrics);
-    return metrics;
-  };
-  const count = (fn: string, name: string, n: number): void => {
-    if (n > 0) at({ function: fn }).addMetric(name, MetricUnit.Count, n);
+  let measured: Measured[] = [];
+  const count = (dimensions: Measured['dimensions'], name: string, value: number, resource?: string): void => {
+    measured.push({ dimensions, name, unit: 'Count', value, ...(resource !== undefined && { resource }) });
   };
   return {
     outcome: (fn, decision, reason, dryRun) => {
-      const metrics = at({ function: fn, decision, reason }).addMetric('Outcome', MetricUnit.Count, 1);
-      if (dryRun) metrics.addMetric('DryRunOutcome', MetricUnit.Count, 1);
+      count({ function: fn, decision, reason }, 'Outcome', 1);
+      if (dryRun) count({ function: fn, decision, reason }, 'DryRunOutcome', 1);
     },
     eventToAction: (fn, ms) => {
-      at({ function: fn }).addMetric('EventToAction', MetricUnit.Milliseconds, Math.max(0, ms));
+      const value = Math.max(0, ms);
+      measured.push({ dimensions: { function: fn }, name: 'EventToAction', unit: 'Milliseconds', value });
     },
-    budgetLeft: (fn, resource, budget, left) => {
-      const metrics = metricsOf({ function: fn, budget }).addMetadata('resource', resource);
-      metrics.addMetric('BudgetLeft', MetricUnit.Count, left).publishStoredMetrics();
+    budgetLeft: (fn, resource, budget, left) => count({ function: fn, budget }, 'BudgetLeft', left, resource),
+    held: (fn, n) => count({ function: fn }, 'Held', n),
+    brokenMessages: (fn, n) => {
+      if (n > 0) count({ function: fn }, 'BrokenMessage', n);
     },
-    held: (fn, n) => {
-      at({ function: fn }).addMetric('Held', MetricUnit.Count, n);
+    notForUs: (fn, n) => {
+      if (n > 0) count({ function: fn }, 'NotForUs', n);
     },
-    brokenMessages: (fn, n) => count(fn, 'BrokenMessage', n),
-    notForUs: (fn, n) => count(fn, 'NotForUs', n),
-    flush: () => {
-      for (const metrics of collected.values()) metrics.publishStoredMetrics();
-      collected.clear();
+    flush: async () => {
+      if (measured.length === 0) return;
+      const values = measured;
+      measured = [];
+      const { writeLines } = await import('./emf.ts');
+      writeLines(values);
     },
   };
 }

@@ -177,7 +177,7 @@ export function fakeRuntime({
       held: measure('held'),
       brokenMessages: measure('brokenMessages'),
       notForUs: measure('notForUs'),
-      flush: measure('flush'),
+      flush: async () => measure('flush')(),
     },
   };
 }

@@ -17,13 +17,13 @@ const printed = printedLines();
 const emitted = (): Emf[] => printed.map((line) => JSON.parse(line) as Emf);
 
 describe('the meter', () => {
-  it('counts outcomes by function, decision and reason in namespace Reflex, one line for equal ones', () => {
+  it('counts outcomes by function, decision and reason in namespace Reflex, one line for equal ones', async () => {
     const meter = metricsFromEnv();
 
     meter.outcome('reshard-kinesis', 'skip', 'not-opted-in', false);
     meter.outcome('reshard-kinesis', 'skip', 'not-opted-in', false);
     meter.outcome('reshard-kinesis', 'escalate', 'bad-tag', false);
-    meter.flush();
+    await meter.flush();
 
     expect(emitted()).toMatchObject([
       { function: 'reshard-kinesis', decision: 'skip', reason: 'not-opted-in', Outcome: [1, 1] },
@@ -38,23 +38,23 @@ describe('the meter', () => {
     ]);
   });
 
-  it('counts a dry run as such too', () => {
+  it('counts a dry run as such too', async () => {
     const meter = metricsFromEnv();
 
     meter.outcome('reshard-kinesis', 'act', 'frozen', true);
-    meter.flush();
+    await meter.flush();
 
     expect(emitted()).toMatchObject([{ Outcome: 1, DryRunOutcome: 1 }]);
   });
 
-  it('collects what a function counts into one line', () => {
+  it('collects what a function counts into one line', async () => {
     const meter = metricsFromEnv();
 
     meter.eventToAction('reshard-kinesis', 1_300);
     meter.held('reshard-kinesis', 0);
     meter.brokenMessages('reshard-kinesis', 2);
     meter.notForUs('reshard-kinesis', 3);
-    meter.flush();
+    await meter.flush();
 
     expect(emitted()).toMatchObject([
       { function: 'reshard-kinesis', EventToAction: 1_300, Held: 0, BrokenMessage: 2, NotForUs: 3 },
@@ -66,20 +66,21 @@ describe('the meter', () => {
     });
   });
 
-  it('counts an event from the future as no delay', () => {
+  it('counts an event from the future as no delay', async () => {
     const meter = metricsFromEnv();
 
     meter.eventToAction('reshard-kinesis', -250);
-    meter.flush();
+    await meter.flush();
 
     expect(emitted()).toMatchObject([{ EventToAction: 0 }]);
   });
 
-  it('keeps the resource out of the dimensions and in the line', () => {
+  it('keeps the resource out of the dimensions and in the line', async () => {
     const meter = metricsFromEnv();
 
     meter.budgetLeft('reshard-kinesis', 'arn:a', 'UpdateShardCount', 7);
     meter.budgetLeft('reshard-kinesis', 'arn:b', 'UpdateShardCount', 0);
+    await meter.flush();
 
     expect(emitted()).toMatchObject([
       { budget: 'UpdateShardCount', resource: 'arn:a', BudgetLeft: 7 },
@@ -88,36 +89,36 @@ describe('the meter', () => {
     expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['function', 'budget']]);
   });
 
-  it('writes each count once, and nothing when nothing was counted', () => {
+  it('writes each count once, and nothing when nothing was counted', async () => {
     const meter = metricsFromEnv();
 
     meter.notForUs('reshard-kinesis', 0);
     meter.brokenMessages('reshard-kinesis', 0);
-    meter.flush();
+    await meter.flush();
     meter.notForUs('reshard-kinesis', 1);
-    meter.flush();
-    meter.flush();
+    await meter.flush();
+    await meter.flush();
 
     expect(emitted()).toHaveLength(1);
   });
 
-  it('loses no count in a storm of more than a hundred equal outcomes', () => {
+  it('loses no count in a storm of more than a hundred equal outcomes', async () => {
     const meter = metricsFromEnv();
 
     for (let index = 0; index < 250; index++) meter.outcome('drain-fargate', 'act', 'frozen', false);
-    meter.flush();
+    await meter.flush();
 
     expect(emitted().flatMap(({ Outcome }) => Outcome)).toEqual(Array.from({ length: 250 }, () => 1));
     expect(emitted().every(({ reason }) => reason === 'frozen')).toBe(true);
   });
 
-  it('is silent where metrics are switched off', () => {
+  it('is silent where metrics are switched off', async () => {
     vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'true');
     const meter = metricsFromEnv();
 
     meter.outcome('reshard-kinesis', 'act', 'frozen', true);
     meter.budgetLeft('reshard-kinesis', 'arn:a', 'UpdateShardCount', 7);
-    meter.flush();
+    await meter.flush();
 
     expect(printed).toEqual([]);
   });
