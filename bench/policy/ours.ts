@@ -1,8 +1,9 @@
 import { meaning } from '../../functions/reshard-kinesis/act.ts';
 import type { KinesisCall } from '../../functions/reshard-kinesis/decide.ts';
-import { dayOfDemand, peakDemand, recent, shardsWorth } from '../../functions/reshard-kinesis/demand.ts';
-import type { StreamFacts, StreamMetrics } from '../../functions/reshard-kinesis/facts.ts';
+import { dayOfDemand, recent, shardsWorth } from '../../functions/reshard-kinesis/demand.ts';
+import type { Series, StreamFacts, StreamMetrics } from '../../functions/reshard-kinesis/facts.ts';
 import { reshardKinesis } from '../../functions/reshard-kinesis/function.ts';
+import { shardLoadOf } from '../../functions/reshard-kinesis/observe.ts';
 import { band } from '../../functions/reshard-kinesis/sizing.ts';
 import type { Watch } from '../../shared/function.ts';
 import { inOrder } from '../../shared/in-order.ts';
@@ -29,12 +30,21 @@ const asFacts = (seen: ReturnType<Stream['metrics']>): StreamMetrics => ({
   iteratorAge: seen.iteratorAge,
 });
 
-/** The facts that observe.ts would read of the stream now; shard-level metrics are on, and consumers keep up. */
-const factsOf = (
+/** What the owner of the stream has chosen. */
+export interface Chosen {
+  /** reflex:target-utilization. */
+  readonly target?: number;
+  /** Whether shard-level metrics are on. */
+  readonly shardLevel?: boolean;
+  /** Further tags of the stream. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** The facts that observe.ts would read of the stream now; consumers keep up. */
+export const factsOf = (
   stream: Stream,
   { trigger }: Watch,
-  tags: Readonly<Record<string, string>>,
-  target: number,
+  { target, shardLevel, tags }: Required<Chosen>,
 ): StreamFacts => {
   const shards = stream.shards();
   const metrics = asFacts(stream.metrics(15 * MINUTE));
@@ -43,10 +53,12 @@ const factsOf = (
     (trigger === 'alarm' || trigger === 'tick') &&
     demand !== null &&
     shardsWorth(demand) / shards.length < band(target).down;
-  const loadOf = (id: string, seconds: number, periodSeconds: number): number | null => {
-    const demand = peakDemand(inPeriods(asFacts(stream.metrics(seconds, id)), periodSeconds), periodSeconds * 1_000);
-    return demand === null ? null : shardsWorth(demand);
+  const seriesOf = (id: string, seconds: number): Series[] => {
+    const { bytes, records, throttled } = stream.metrics(seconds, id);
+    return [bytes, records, throttled];
   };
+  const newest = new Map(shards.map(({ id }) => [id, shardLevel ? seriesOf(id, 6 * MINUTE) : []]));
+  const isSeen = [...newest.values()].some((series) => series.some(({ length }) => length > 0));
   return {
     asOf: stream.now,
     arn: streamArn(),
@@ -59,37 +71,27 @@ const factsOf = (
     closedShardIds: stream.closedWithin(HOUR),
     metrics,
     day: judgesScaleIn ? dayOfDemand(asFacts(stream.metrics(DAY))) : null,
-    shardLoads: Object.fromEntries(
-      shards.map(({ id }) => [
-        id,
-        {
-          now: loadOf(id, 6 * MINUTE, MINUTE) ?? 0,
-          throttled: stream.metrics(6 * MINUTE, id).throttled.reduce((sum, [, records]) => sum + records, 0),
-          day: judgesScaleIn ? loadOf(id, DAY, 5 * MINUTE) : null,
-        },
-      ]),
-    ),
+    shardLoads: isSeen
+      ? Object.fromEntries(
+          shards.map(({ id }) => {
+            const day = judgesScaleIn ? seriesOf(id, DAY).map((series) => summed(series, 5 * MINUTE)) : null;
+            return [id, shardLoadOf(newest.get(id) ?? [], day)];
+          }),
+        )
+      : null,
     freeShards: 10_000,
     consumers: null,
     unreservedConcurrency: null,
   };
 };
 
-const inPeriods = (metrics: StreamMetrics, seconds: number): StreamMetrics => {
-  const summed = (series: StreamMetrics['incomingBytes']): [number, number][] => {
-    const sums = new Map<number, number>();
-    for (const [at, value] of series) {
-      const start = at - (at % (seconds * 1_000));
-      sums.set(start, (sums.get(start) ?? 0) + value);
-    }
-    return [...sums];
-  };
-  return {
-    ...metrics,
-    incomingBytes: summed(metrics.incomingBytes),
-    incomingRecords: summed(metrics.incomingRecords),
-    throttled: summed(metrics.throttled),
-  };
+const summed = (series: Series, seconds: number): Series => {
+  const sums = new Map<number, number>();
+  for (const [at, value] of series) {
+    const start = at - (at % (seconds * 1_000));
+    sums.set(start, (sums.get(start) ?? 0) + value);
+  }
+  return [...sums];
 };
 
 const made = (stream: Stream, call: KinesisCall): string | undefined => {
@@ -118,11 +120,15 @@ export interface Ours extends Scaler {
 /**
  * reshard-kinesis itself: its `decide`, called by the pipeline with its guards, ledger, follow-ups and hourly tick, woken by two alarms:
  * a minute with rejected records, and two minutes of three above the upper edge of the band (75 % at a target of 0.5). Only AWS is
- * the model: what is read, what is called, and the queue. `target`: reflex:target-utilization.
+ * the model: what is read, what is called, and the queue.
  */
-export const ours = (target = 0.5): Ours => {
+export const ours = ({ target = 0.5, shardLevel = true, tags = {} }: Chosen = {}): Ours => {
   const decisions: Ours['decisions'] = [];
-  const tags = { 'reflex:enabled': 'true', 'reflex:target-utilization': String(target) };
+  const chosen = {
+    target,
+    shardLevel,
+    tags: { ...tags, 'reflex:enabled': 'true', 'reflex:target-utilization': String(target) },
+  };
   let stream: Stream | undefined;
   let runtime: FakeRuntime | undefined;
   let handle: ReturnType<typeof remediation> | undefined;
@@ -139,7 +145,7 @@ export const ours = (target = 0.5): Ours => {
         ...fn,
         sweep: async () => [streamArn()],
         observe: async (watches) =>
-          new Map(watches.map((watch) => [watch.resource, { facts: factsOf(model, watch, tags, target) }])),
+          new Map(watches.map((watch) => [watch.resource, { facts: factsOf(model, watch, chosen) }])),
         act: inOrder<KinesisCall>(
           async (call) => {
             const refusal = made(model, call);
@@ -154,7 +160,7 @@ export const ours = (target = 0.5): Ours => {
   };
 
   return {
-    name: 'reflex',
+    name: shardLevel ? 'reflex' : 'reflex, shards unseen',
     decisions,
     look: async (model) => {
       if (stream !== model) begin(model);

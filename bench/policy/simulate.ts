@@ -6,7 +6,8 @@ import type { Trace } from './traces.ts';
 export const SHARD_HOUR_USD = 0.015;
 /** What a rejected record costs its owner, USD: a stated price, not one of AWS's. 15,000 rejections weigh as much as a shard-hour. */
 export const THROTTLED_USD = 1e-6;
-const LOOK_SECONDS = 10;
+/** A policy may look, and call, this often. */
+export const LOOK_SECONDS = 10;
 /** A change of direction this soon after the change before it is a flap. */
 const FLAP_SECONDS = 2 * 3_600;
 /** Minutes without a rejection that end an episode. */
@@ -27,8 +28,9 @@ export interface Result {
   readonly minutes: readonly Minute[];
 }
 
-export const usd = (shardHours: number, throttled: number): number =>
-  shardHours * SHARD_HOUR_USD + throttled * THROTTLED_USD;
+/** `price`: of a rejected record, USD. */
+export const usd = (shardHours: number, throttled: number, price = THROTTLED_USD): number =>
+  shardHours * SHARD_HOUR_USD + throttled * price;
 
 /** A trace under a policy, from its first second to its last. */
 export const simulate = async (trace: Trace, scaler: Scaler): Promise<Result & { readonly stream: Stream }> => {

@@ -158,7 +158,6 @@ export const kinesisStream = (trace: Trace) => {
   };
 
   const begin = (wanted: readonly Operation[]): undefined => {
-    totals.calls++;
     operations = wanted;
     nextOperationAt = second + OPERATION_SECONDS;
   };
@@ -252,6 +251,7 @@ export const kinesisStream = (trace: Trace) => {
     /** The calls, with AWS's limits; undefined: accepted. */
     updateShardCount(target: number): Refusal | undefined {
       const n = open.length;
+      totals.calls++;
       if (!isActive()) return 'ResourceInUseException';
       if (target === n || target > 2 * n || target < Math.ceil(n / 2)) return 'InvalidArgumentException';
       if (calls.filter((at) => at > second - DAY_SECONDS).length >= DAILY_CALLS) return 'LimitExceededException';
@@ -265,6 +265,7 @@ export const kinesisStream = (trace: Trace) => {
       ]);
     },
     splitShard(id: string, at: bigint): Refusal | undefined {
+      totals.calls++;
       if (!isActive()) return 'ResourceInUseException';
       const one = open.find((shard) => shard.id === id);
       return one === undefined || at <= one.start + 1n || at >= one.end
@@ -272,6 +273,7 @@ export const kinesisStream = (trace: Trace) => {
         : begin([{ split: at }]);
     },
     mergeShards(id: string, other: string): Refusal | undefined {
+      totals.calls++;
       if (!isActive()) return 'ResourceInUseException';
       const [left, right] = [id, other].map((name) => open.find((shard) => shard.id === name));
       return left === undefined || right === undefined || left.end + 1n !== right.start

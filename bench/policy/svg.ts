@@ -1,4 +1,3 @@
-import { OPERATION_SECONDS } from './stream.ts';
 import { type Trace, worthOf } from './traces.ts';
 
 /** One course of shard counts over a trace. */
@@ -69,12 +68,6 @@ export const drawn = (trace: Trace, courses: readonly Course[], rejected: readon
     '',
   ].join('\n');
 };
-
-/** Open shards of an optimum at each minute's end. */
-export const byMinute = (steps: ArrayLike<number>): number[] =>
-  Array.from({ length: Math.floor((steps.length * OPERATION_SECONDS) / 60) }, (_, minute) => {
-    return steps[(minute + 1) * (60 / OPERATION_SECONDS) - 1] ?? 0;
-  });
 
 /** The highest value of each of `count` equal parts. */
 const highestOf = (values: ArrayLike<number>, count: number): number[] =>

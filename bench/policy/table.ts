@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../scripts/build.ts';
 import { baselines } from './baselines.ts';
-import { chain } from './optimum.ts';
+import { chain, type Priced } from './optimum.ts';
 import { ours } from './ours.ts';
-import { type Result, SHARD_HOUR_USD, simulate } from './simulate.ts';
-import { byMinute, drawn } from './svg.ts';
+import { type Result, SHARD_HOUR_USD, simulate, THROTTLED_USD, usd } from './simulate.ts';
+import { drawn } from './svg.ts';
 import { furtherNames, type Trace, traceNamed, traceNames, worthOf } from './traces.ts';
 
 /** Throttled records this close, as a share of what was offered, are the same: one in a million. */
@@ -46,7 +46,7 @@ export const rowsOf = ({ trace, bounds, own, others }: Comparison): string[][] =
     result.policy,
     count(result.throttled),
     count(result.shardHours),
-    String(result.calls),
+    count(result.calls),
     String(result.flaps),
     count(result.minutesToCapacity),
     times(result.usd / bounds.optimum.usd),
@@ -63,6 +63,8 @@ const RULES_HEAD = [
   '+ seen, called',
   'reflex',
   'reflex / rules',
+  '... a tenth of the price',
+  '... ten times the price',
   'utilisation for 1.15',
 ];
 /** Targets whose price is shown. */
@@ -73,10 +75,14 @@ const SEEDS = [101, 102, 103, 104];
 /** What each rule makes of the optimum's cost, one after the other, and where the policy ends. */
 export const rulesOf = ({ trace, bounds, own }: Comparison): string[] => [
   trace.title,
-  ...[bounds.day, bounds.headroom, bounds.steps, bounds.seen, own].map(({ usd }) => times(usd / bounds.optimum.usd)),
-  times(own.usd / bounds.seen.usd),
+  ...[bounds.day, bounds.headroom, bounds.steps, bounds.seen, own].map((one) => times(one.usd / bounds.optimum.usd)),
+  ...[1, 0.1, 10].map((much) => times(pricedAt(much, own) / pricedAt(much, bounds.seen))),
   `${Math.round(100 * utilizationAt(trace, (TARGET_RATIO * bounds.optimum.usd) / SHARD_HOUR_USD))} %`,
 ];
+
+/** The cost where a rejected record has so many times its price. */
+const pricedAt = (much: number, { shardHours, throttled }: Priced): number =>
+  usd(shardHours, throttled, much * THROTTLED_USD);
 
 /** Mean share of the shards that a load fills; of so many shard-hours. */
 const utilizationAt = (trace: Trace, shardHours: number): number =>
@@ -90,9 +96,21 @@ const rowOf = ({ trace, own, others }: Comparison): string[] => [trace.title, ..
 /** What each target utilisation rejects and holds on a trace, and its cost as a ratio to that of the default. */
 const pricesOf = async (trace: Trace): Promise<string[]> => {
   const results: Result[] = [];
-  for (const target of TARGETS) results.push(await simulate(trace, ours(target)));
+  for (const target of TARGETS) results.push(await simulate(trace, ours({ target })));
   const [{ usd: usual } = { usd: 1 }] = results;
   return [trace.title, ...results.flatMap((result) => [held(result), times(result.usd / usual)])];
+};
+
+/** What Reflex rejects and holds with shard-level metrics and without, the ratio of the costs, and who is better than it without. */
+const unseenOf = async ({ trace, own, others }: Comparison) => {
+  const unseen = await simulate(trace, ours({ shardLevel: false }));
+  return {
+    row: [trace.title, held(own), held(unseen), times(unseen.usd / own.usd)],
+    better: against(
+      { trace, own: unseen },
+      others.filter((other) => isBetter(other, unseen, 0)),
+    ),
+  };
 };
 
 const picture = ({ trace, bounds, own, others }: Comparison): string =>
@@ -100,7 +118,7 @@ const picture = ({ trace, bounds, own, others }: Comparison): string =>
     trace,
     [
       { name: 'reflex', color: '#1463b8', shards: own.minutes.map(({ shards }) => shards) },
-      { name: 'optimum', color: '#2b8a3e', shards: byMinute(bounds.optimum.shards) },
+      { name: 'optimum', color: '#2b8a3e', shards: bounds.optimum.shards },
       ...others
         .filter(({ policy }) => policy === '24 h maximum')
         .map(({ policy, minutes }) => ({
@@ -124,7 +142,7 @@ const compareAll = async (names: readonly string[]): Promise<Comparison[]> => {
 
 type Played = Omit<Comparison, 'bounds'>;
 
-const against = ({ trace, own }: Played, better: readonly Result[]): string[] =>
+const against = ({ trace, own }: Pick<Played, 'trace' | 'own'>, better: readonly Result[]): string[] =>
   better.map((other) => `${other.policy} on ${trace.title} (${held(other)}, reflex ${held(own)})`);
 
 const listed = (cases: readonly string[]): string => (cases.length === 0 ? 'nobody, on no trace' : cases.join('; '));
@@ -148,16 +166,26 @@ export const resharding = async (): Promise<void> => {
     `What the rules make of the optimum's cost\n\n${table(RULES_HEAD, [...done, ...further].map(rulesOf))}\n`,
   );
 
+  const all = [...done, ...further];
+  const unseen: Awaited<ReturnType<typeof unseenOf>>[] = [];
+  for (const one of all) unseen.push(await unseenOf(one));
+  console.log(
+    `Without shard-level metrics: throttled records / shard-hours\n\n${table(
+      ['trace', 'with them', 'without', 'cost'],
+      unseen.map(({ row }) => row),
+    )}\n`,
+  );
+
   const prices: string[][] = [];
-  for (const { trace } of [...done, ...further]) prices.push(await pricesOf(trace));
+  for (const { trace } of all) prices.push(await pricesOf(trace));
   const head = TARGETS.flatMap((target) => [String(target), 'cost']);
   console.log(`The price of the target: throttled records / shard-hours\n\n${table(['trace', ...head], prices)}\n`);
 
-  const all = [...done, ...further];
   const strictly = all.flatMap((one) => against(one, one.strictly));
   const better = all.flatMap((one) => against(one, one.better));
   console.log(`Fewer throttled records at no more shard-hours than reflex: ${listed(strictly)}.`);
   console.log(`The same by more than one record in a million offered: ${listed(better)}.`);
+  console.log(`Than reflex without shard-level metrics: ${listed(unseen.flatMap((one) => one.better))}.`);
   const near = done.filter(({ bounds, own }) => own.usd <= TARGET_RATIO * bounds.seen.usd).length;
   console.log(`Within ${TARGET_RATIO} of the optimum under the rules: ${near} of ${done.length} traces.\n`);
 };

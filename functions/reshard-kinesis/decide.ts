@@ -153,13 +153,17 @@ const wrongState: Rule = ({ facts, n, memory, now }) => {
     case 'CREATING':
     case 'UPDATING': {
       const settling = memory.settling ?? { from: n, to: null, since: now };
-      const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, (now - settling.since) / 10));
       const { from, to, since } = settling;
       const step = to === null ? '' : ` (${count(from)} -> ${count(to)}, asked for ${duration(now - since)} ago)`;
-      return defer('stream-updating', now + wait, `The stream is ${facts.status}${step}; it is looked at again.`, {
-        ...memory,
-        settling,
-      });
+      return defer(
+        'stream-updating',
+        again(since, now),
+        `The stream is ${facts.status}${step}; it is looked at again.`,
+        {
+          ...memory,
+          settling,
+        },
+      );
     }
     case 'DELETING':
       return skip('stream-deleting', 'The stream is being deleted.');
@@ -167,6 +171,10 @@ const wrongState: Rule = ({ facts, n, memory, now }) => {
       return unknownState('StreamStatus', facts.status);
   }
 };
+
+/** When to look again at what has not come about since: a minute of throttling hangs on it, but some reshards take hours. */
+const again = (since: number, now: number): number =>
+  now + Math.min(5 * MINUTE, Math.max(10 * SECOND, (now - since) / 10));
 
 const unknownState = (field: string, value: string): Escalate =>
   escalate(
@@ -228,7 +236,7 @@ const measuring: Rule = ({ memory, recent, n, policy, now }) => {
   if (activeSince === undefined || recent.fullMinute || now - activeSince > MEASURING_AT_MOST) return undefined;
   // Nobody writes to a stream that is made ready for a launch, and its minimum is no matter of load.
   if (recent.demand === null && n < policy.minShards) return undefined;
-  return defer('measuring', now + 30 * SECOND, 'The stream is ACTIVE; no full minute of metrics since then yet.');
+  return defer('measuring', again(activeSince, now), 'The stream is ACTIVE; no full minute of metrics since then yet.');
 };
 
 // --- Does it need more? ---
@@ -281,7 +289,7 @@ const splitHot: Rule = (view) => {
     },
     queue: others.map(({ id }) => ({ split: id })),
     more: loadNow(view, first) / 2 > view.up,
-    elsewhere: !splittable.some(({ parentId }) => parentId !== null && Object.hasOwn(known, parentId)),
+    elsewhere: splittable.some(({ parentId }) => parentId === null || !Object.hasOwn(known, parentId)),
   });
 };
 
@@ -309,7 +317,7 @@ const growUniformly: Rule = (view) => {
         view,
         'scale-up',
         Math.max(required, 2 * n),
-        `${load(view)}; at least ${count(required)} would carry it at ${target}.`,
+        `${load(view)}; counting each rejection, ${count(required)} would carry it at ${target}.`,
         { unknownNeed: true },
       )
     : grow(view, 'scale-up', required, `${load(view)}; ${count(required)} would carry it at ${target}.`);
@@ -337,8 +345,12 @@ const throttledWithRoom: Rule = (view) => {
     const why = `${load(view)}; the last step left shards of unequal width, and doubling evens them.`;
     return grow(view, 'scale-up', 2 * n, why, { unknownNeed: true });
   }
-  const taken = utilization > up ? `, though what is accepted is only ${percent(accepted(view))} of them` : '';
-  return facts.shardLoads === null
+  const taken =
+    utilization > up
+      ? `, though what is accepted is only ${percent(accepted(view))} of ${n === 1 ? 'it' : 'them'}`
+      : '';
+  // What the metrics say of a stream of one shard they say of the shard.
+  return facts.shardLoads === null && n > 1
     ? escalate(
         'skew-or-burst',
         `${load(view)}${taken}: there is room, so either few shards are hot or the burst is shorter than a minute. No shard-level metrics to tell.`,
@@ -346,7 +358,7 @@ const throttledWithRoom: Rule = (view) => {
       )
     : escalate(
         'burst',
-        `${load(view)}, and no shard is hot over a whole minute: a burst inside the minute.`,
+        `${load(view)}${taken}, and no shard is hot over a whole minute: a burst inside the minute.`,
         'Let producers retry with jitter and smaller batches, or raise reflex:min-shards to hold room for the burst.',
       );
 };
@@ -641,7 +653,7 @@ interface Step {
   readonly queued?: boolean;
   /** Known not to be enough: half of what is split would still be hot. */
   readonly more?: boolean;
-  /** On other shards than the splits before, which have helped: a rising load makes one after the other hot. */
+  /** Also on other shards than the splits before: a rising load makes one after the other hot, and in time their halves. */
   readonly elsewhere?: boolean;
 }
 

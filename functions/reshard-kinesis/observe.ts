@@ -215,18 +215,18 @@ const shardLoads = async (
   if (newest.every((series) => series.length === 0)) return null;
   return Object.fromEntries(
     shards.map(({ id }, i) => {
-      const [, , throttled = []] = newest.slice(3 * i);
-      return [
-        id,
-        {
-          now: shardLoad(newest.slice(3 * i, 3 * i + 3), 60) ?? 0,
-          throttled: throttled.reduce((total, [, value]) => total + value, 0),
-          day: day === null ? null : wholeDayLoad(day.slice(3 * i, 3 * i + 3)),
-        },
-      ];
+      const ofShard = (all: readonly Points[]) => all.slice(3 * i, 3 * i + 3);
+      return [id, shardLoadOf(ofShard(newest), day && ofShard(day))];
     }),
   );
 };
+
+/** From a shard's bytes, records and rejections: sums by minute of the last minutes and, where they were read, by five minutes of the day. */
+export const shardLoadOf = (newest: readonly Points[], day: readonly Points[] | null): ShardLoad => ({
+  now: shardLoad(newest, 60) ?? 0,
+  throttled: (newest[2] ?? []).reduce((total, [, value]) => total + value, 0),
+  day: day && wholeDayLoad(day),
+});
 
 /** null for a shard that opened within the day, or has no data from its beginning: how hot it gets is not known yet. */
 const wholeDayLoad = (series: readonly Points[]): number | null => {

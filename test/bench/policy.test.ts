@@ -1,8 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { baselines, doubling, type Scaler } from '../../bench/policy/baselines.ts';
 import { chain, optimum } from '../../bench/policy/optimum.ts';
-import { ours } from '../../bench/policy/ours.ts';
-import { simulate } from '../../bench/policy/simulate.ts';
+import { factsOf, ours } from '../../bench/policy/ours.ts';
+import { simulate, usd } from '../../bench/policy/simulate.ts';
 import { DAILY_CALLS, kinesisStream } from '../../bench/policy/stream.ts';
 import { drawn } from '../../bench/policy/svg.ts';
 import { compared, TARGET_RATIO } from '../../bench/policy/table.ts';
@@ -99,6 +100,8 @@ describe('the modelled stream', () => {
     expect(stream.updateShardCount(10)).toBe('LimitExceededException');
     stream.advance(86_400 - 6_000);
     expect(stream.updateShardCount(10)).toBeUndefined();
+    // Two that are out of bounds, ten with one each while UPDATING, one too many, and the last.
+    expect(stream.totals.calls).toBe(2 + 20 + 1 + 1);
   });
 
   it('shows a minute two minutes after it began, and no minute before', () => {
@@ -117,19 +120,105 @@ describe('the modelled stream', () => {
   });
 });
 
+/** The least that a load of ten seconds each costs, of every course there is: a split or a merge every 30 s at most. */
+const cheapest = (tens: readonly number[], n: number, rested = 2): number => {
+  const [records, ...rest] = tens;
+  if (records === undefined) return 0;
+  const moved = rested >= 2 ? [n - 1, n + 1].filter((count) => count >= 1) : [];
+  const courses = [{ count: n, since: rested + 1 }, ...moved.map((count) => ({ count, since: 0 }))];
+  return Math.min(
+    ...courses.map(
+      ({ count, since }) =>
+        usd((count * 10) / 3_600, 10 * Math.max(0, records - count * 1_000)) + cheapest(rest, count, since),
+    ),
+  );
+};
+
 describe('the optimum', () => {
   it('holds just what a known load needs, and changes in time: a case by hand', () => {
     const known = optimum(traceOf([...steady(900, 1_800), ...steady(2_900, 1_800)]));
     expect(known.throttled).toBe(0);
     expect([...new Set(known.shards)]).toEqual([1, 2, 3]);
     expect(known.shards[0]).toBe(1);
-    expect(known.shards[60]).toBe(3);
+    expect(known.shards[180]).toBe(3);
     expect(known.shardHours).toBeCloseTo((60 * 1 + 60 * 3 + 1) / 120, 6);
   });
 
   it('rejects records where shards would cost more', () => {
     const spike = [...steady(500, 3_600), ...steady(1_001, 1), ...steady(500, 3_599)];
     expect(optimum(traceOf(spike))).toMatchObject({ throttled: 1, shardHours: 2 });
+  });
+
+  it('is reached, not beaten, by who splits at just the right second: a case by hand', async () => {
+    const trace = traceOf([...steady(900, 70), ...steady(1_900, 230)]);
+    const knowing: Scaler = {
+      name: 'knowing',
+      look: (stream) => {
+        if (stream.second === 40) stream.splitShard(stream.shards()[0]?.id ?? '', 2n ** 127n);
+      },
+    };
+    const known = optimum(trace);
+    expect(known.shardHours).toBeCloseTo((70 + 2 * 230) / 3_600, 9);
+    expect((await simulate(trace, knowing)).usd).toBeCloseTo(known.usd, 9);
+  });
+
+  it('is the cheapest of all courses there are, on small loads', () => {
+    const second = fc.integer({ min: 0, max: 3_200 });
+    fc.assert(
+      fc.property(
+        fc.array(second, { minLength: 11, maxLength: 11 }),
+        fc.integer({ min: 1, max: 3 }),
+        (tens, shards) => {
+          const trace = traceOf(
+            tens.flatMap((records) => steady(records, 10)),
+            { shards },
+          );
+          expect(optimum(trace).usd).toBeCloseTo(cheapest(tens, shards), 9);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('is not beaten by any calls at any time', async () => {
+    const call = fc.record({
+      at: fc.integer({ min: 0, max: 59 }),
+      split: fc.boolean(),
+      i: fc.integer({ min: 0, max: 3 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 4_000 }), { minLength: 10, maxLength: 10 }),
+        fc.array(call, { maxLength: 12 }),
+        async (minutes, calls) => {
+          const trace = traceOf(
+            minutes.flatMap((records) => steady(records, 60)),
+            { shards: 2 },
+          );
+          const someone: Scaler = {
+            name: 'someone',
+            look: (stream) => {
+              for (const { split, i } of calls.filter(({ at }) => at * 10 === stream.second)) {
+                const [one, other] = stream.shards().slice(i);
+                if (one === undefined) continue;
+                if (split) stream.splitShard(one.id, (BigInt(one.startingHashKey) + BigInt(one.endingHashKey)) / 2n);
+                else if (other !== undefined) stream.mergeShards(one.id, other.id);
+              }
+            },
+          };
+          const result = await simulate(trace, someone);
+          expect(result.usd).toBeGreaterThanOrEqual(optimum(trace).usd - 1e-9);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('calls for nothing under the rules that CloudWatch does not show yet, and for one split after the other', () => {
+    const { seen } = chain(traceOf([...steady(1_000, 600), ...steady(1_600, 600)], { shards: 2 }));
+    // Over the edge from the eleventh minute on, which is seen two minutes after it began.
+    expect(seen).toMatchObject({ throttled: 0 });
+    expect(seen.shardHours).toBeCloseTo((750 * 2 + 30 * 3 + 420 * 4) / 3_600, 9);
   });
 
   it('is dearer with every rule it has to keep', () => {
@@ -209,6 +298,26 @@ describe('the table', () => {
 });
 
 describe('our policy', () => {
+  const seenOf = (trace: Trace, shardLevel: boolean) => {
+    const stream = kinesisStream(trace);
+    stream.advance(20 * HOUR);
+    stream.splitShard(stream.shards()[0]?.id ?? '', 2n ** 125n);
+    stream.advance(4 * HOUR);
+    const watch = { resource: 'orders', trigger: 'tick', signals: [] } as const;
+    return factsOf(stream, watch, { target: 0.5, shardLevel, tags: {} }).shardLoads;
+  };
+  const quiet = traceOf(steady(400, 25 * HOUR), { shards: 4 });
+
+  it('knows no day of a shard that opened within it, as observe.ts does not', () => {
+    const days = Object.values(seenOf(quiet, true) ?? {}).map(({ day }) => day !== null);
+    expect(days).toEqual([false, false, true, true, true]);
+  });
+
+  it('sees no shards where shard-level metrics are off, or show nothing', () => {
+    expect(seenOf(quiet, false)).toBeNull();
+    expect(seenOf(traceOf(steady(0, 25 * HOUR), { shards: 4 }), true)).toBeNull();
+  });
+
   it('goes on with one shard after the other that a rising load makes hot, and is not put on hold for it', async () => {
     const own = ours();
     const { throttled } = await simulate({ ...cut('diurnal', 0, 14), shards: 14 }, own);

@@ -35,16 +35,16 @@ describe('a stream in another state', () => {
     expect(decided({ status, worth: 4 })).toEqual({
       kind: 'defer',
       reason: 'stream-updating',
-      until: now + 30_000,
+      until: now + 10_000,
       why: `The stream is ${status}; it is looked at again.`,
       remember: { settling: { from: 4, to: null, since: now } },
     });
   });
 
   it.each([
-    ['half a minute at first', 0, 30_000, '0 s'],
-    ['half a minute up to two minutes', 2 * MINUTE, 30_000, '2 min'],
-    ['half a minute up to five minutes', 5 * MINUTE, 30_000, '5 min'],
+    ['ten seconds at first', 0, 10_000, '0 s'],
+    ['ten seconds up to a hundred', 100_000, 10_000, '100 s'],
+    ['half a minute after five', 5 * MINUTE, 30_000, '5 min'],
     ['a tenth of the time it has taken', 20 * MINUTE, 2 * MINUTE, '20 min'],
     ['five minutes after fifty', 50 * MINUTE, 5 * MINUTE, '50 min'],
     ['five minutes at most', 3 * HOUR, 5 * MINUTE, '3 h'],
@@ -155,9 +155,11 @@ describe('after a reshard', () => {
     expect(decided({ memory: { activeSince: now - 90_000 }, metrics: before })).toEqual({
       kind: 'defer',
       reason: 'measuring',
-      until: now + 30_000,
+      until: now + 10_000,
       why: 'The stream is ACTIVE; no full minute of metrics since then yet.',
     });
+    const late = decided({ memory: { activeSince: now - 5 * MINUTE }, metrics: NO_METRICS });
+    expect(late).toMatchObject({ reason: 'measuring', until: now + 30_000 });
     expect(decided({ memory: { activeSince: now - MINUTE }, worth: 4 })).toMatchObject({ reason: 'scale-up' });
   });
 
@@ -422,7 +424,7 @@ describe('utilisation above the band', () => {
 
   it('takes the need for unknown where a full stream rejects records', () => {
     const full = acted(decided({ worth: 3.5, metrics: rejected(0.3 * 102.4 * 60) }));
-    expect(full.why).toContain('95 % of 4 shards; at least 8 would carry it at 50 %. 4 -> 8.');
+    expect(full.why).toContain('95 % of 4 shards; counting each rejection, 8 would carry it at 50 %. 4 -> 8.');
     expect(full.reason).toBe('scale-up');
     expect(full.remember).toHaveProperty('more', true);
     const nearlyFull = acted(decided({ worth: 3.4, metrics: rejected(0.3 * 102.4 * 60) }));
@@ -593,6 +595,16 @@ describe('few hot shards', () => {
       );
     expect(at([0.9, 0.4]).planned).toBe(false);
     expect(at([0.4, 0.4, 0.9]).planned).toBe(true);
+  });
+
+  it('are no failure where others have become hot beside such a half: the load has risen', () => {
+    const halves = shards.map((shard, i) => (i < 2 ? { ...shard, parentId: 'parent' } : shard));
+    const at = (loads: readonly number[]) =>
+      acted(
+        decided({ shards: halves, worth: 2.4, shardLoads: loadsOf(halves, loads), memory: { splits: { parent: 0 } } }),
+      );
+    expect(at([0.9, 0.4, 0.8]).planned).toBe(true);
+    expect(at([0.9, 0.8]).planned).toBe(false);
   });
 
   it('are not hot for records that were rejected before the stream was ACTIVE', () => {

@@ -322,7 +322,7 @@ describe('what any Kinesis scaler may fall into', () => {
     const accepted = metricsOf(1);
     expect(target({ shards: 2, metrics: accepted })).toBe('within-band');
     const full = acted(decided({ shards: 1, metrics: { ...accepted, throttled: perMinute(7 * 102 * 60) } }));
-    expect(full.why).toContain('797.3 % of 1 shard; at least 16 would carry it');
+    expect(full.why).toContain('797.3 % of 1 shard; counting each rejection, 16 would carry it');
     expect(full.remember).toMatchObject({ more: true });
   });
 

@@ -67,7 +67,7 @@ describe('one hot key whose producers try again and again', () => {
     const all = shards.map(() => 5);
     const seen = acted(decided(storm(8, 1.9, { shards, shardLoads: loadsOf(shards, all, { throttled: 9 }) })));
     expect(targetOf(seen)).toBe(16);
-    expect(seen.why).toContain('at least 84 would carry it at 50 %');
+    expect(seen.why).toContain('counting each rejection, 84 would carry it at 50 %');
   });
 
   it('cannot make a stream grow beyond eight times what it accepts, however it goes on', () => {
@@ -211,6 +211,26 @@ describe('a scale-in after which records are rejected though there is room', () 
     expect(memory).toHaveProperty('shrunkFrom', 4);
     const active = decided({ shards: 4, memory }, {}, now + 3 * MINUTE);
     expect(active.remember).not.toHaveProperty('shrunkFrom');
+  });
+});
+
+describe('a stream of one shard that rejects records though there is room', () => {
+  const rejects = { worth: 0.4, metrics: { throttled: perMinute(5) } };
+
+  it('has a burst, and nobody is told to look for skew: its metrics are those of its shard', () => {
+    expect(decided({ ...rejects, shards: 1 })).toMatchObject({
+      kind: 'escalate',
+      reason: 'burst',
+      why: expect.stringMatching(
+        /: 40\.\d % of 1 shard, and no shard is hot over a whole minute: a burst inside the minute\.$/,
+      ),
+    });
+    const storm = decided({ shards: 1, worth: 0.2, metrics: { throttled: perMinute(40 * 102.4 * 60) } });
+    expect(storm).toMatchObject({ reason: 'burst', why: expect.stringContaining('accepted is only 20 % of it, and') });
+  });
+
+  it('may have skewed shards where it has two', () => {
+    expect(outcome({ ...rejects, shards: 2 })).toBe('escalate skew-or-burst');
   });
 });
 
