@@ -2,22 +2,24 @@
  * `npm run drill`: deploys template.yaml to an embedded AWS on this machine, makes trouble, and shows what Reflex does about it.
  * Exit code 0: all as it should be; 1: something was not remediated; 2: the drill could not start, and what to do about it.
  */
-import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ROOT } from './build.ts';
 import { account, region, releaseFolder, tailOf } from './drill/emulator.ts';
 import { page } from './drill/html.ts';
+import { errorsIn } from './drill/logs.ts';
 import { type Options, readOptions, usage } from './drill/options.ts';
 import { play } from './drill/play.ts';
 import { type Prepared, prepare } from './drill/prepare.ts';
 import { messageOf, Problem } from './drill/problem.ts';
 import { scenarios } from './drill/scenarios.ts';
-import { clipped, type Screen, screen } from './drill/screen.ts';
+import { clipped, type Screen, screen, wrapped } from './drill/screen.ts';
 import { clientEnvironment } from './drill/servers.ts';
 import type { Drill, Story } from './drill/story.ts';
 import { createStream } from './drill/streams.ts';
-import { storyLines, verdictLines } from './drill/terminal.ts';
+import { differenceLines, storyLines, verdictLines } from './drill/terminal.ts';
 import { alarmEvent } from './drill/trouble.ts';
+import { count } from './drill/words.ts';
 
 const folder = join(ROOT, '.reflex', 'drill');
 
@@ -28,7 +30,10 @@ async function main(terminal: Screen): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env, known);
   if (options.help) {
     line(usage);
-    line(`\n  Scenarios: ${known.join(', ')}`);
+    line();
+    line('Scenarios:');
+    const idWidth = Math.max(...known.map((id) => id.length));
+    for (const { id, title } of scenarios) line(`  ${id.padEnd(idWidth)}  ${title}`);
     return 0;
   }
   const report = options.report === null ? null : writable(resolve(options.report));
@@ -42,16 +47,19 @@ async function main(terminal: Screen): Promise<number> {
     for (const text of storyLines(story, terminal)) line(text);
   }
   line();
+  for (const text of differenceLines(result.differences, terminal)) line(text);
+  line();
   for (const text of verdictLines(result, paint)) line(text);
-  const failed = result.stories.some(({ status }) => status === 'failed');
-  if (failed) for (const text of logLines(terminal)) line(text);
+  const failed = result.stories.filter(({ status }) => status === 'failed');
+  if (failed.length > 0) for (const text of helpLines(failed, terminal)) line(text);
   if (report !== null) {
     writeFileSync(report, page(result));
+    line();
     line(`  Report: ${report}`);
   }
   line();
   if (options.keep) await keep(terminal, prepared);
-  return failed ? 1 : 0;
+  return failed.length > 0 ? 1 : 0;
 }
 
 async function drill(options: Options, terminal: Screen): Promise<{ result: Drill; prepared: Prepared }> {
@@ -60,10 +68,11 @@ async function drill(options: Options, terminal: Screen): Promise<{ result: Dril
   const prepared = await prepare(terminal, folder, options.port);
   const { world, stack, differences } = prepared;
   line();
-  line(`  ${paint('bold', 'Trouble')}  ${paint('dim', 'each on a stream, a cache or a service of its own')}`);
+  const chosen = scenarios.filter(({ id }) => options.only.length === 0 || options.only.includes(id));
+  const what = `${count(chosen.length, 'scenario')}, each on a stream, a cache, a service or a site of its own`;
+  line(`  ${paint('bold', 'Trouble')}  ${paint('dim', what)}`);
   const stories: Promise<Story>[] = [];
-  for (const scenario of scenarios) {
-    if (options.only.length > 0 && !options.only.includes(scenario.id)) continue;
+  for (const scenario of chosen) {
     if (scenario.id !== 'dry-run') await world.ledger.setMode('*', 'on', 'drill');
     const { begun, story } = play(scenario, world, terminal.step(scenario.id));
     stories.push(story);
@@ -116,6 +125,23 @@ async function keep({ line, paint }: Screen, { world, servers }: Prepared): Prom
   return new Promise(() => {});
 }
 
+/** What failed, and how to find out why. */
+function helpLines(failed: readonly Story[], { paint, width }: Screen): string[] {
+  const log = join('.reflex', 'drill', 'ministack.log');
+  const errors = errorsIn(readFileSync(join(ROOT, log), 'utf8')).slice(-8);
+  return [
+    '',
+    ...failed.flatMap(({ id, note }) => wrapped(`${id}: ${note}`, width - 2).map((text) => `  ${paint('red', text)}`)),
+    '',
+    '  The same alone, and left up to look at:',
+    `    npm run drill --${failed.map(({ id }) => ` --only ${id}`).join('')} --keep`,
+    '  What the functions logged:',
+    `    less ${log}`,
+    ...(errors.length === 0 ? [] : ['  Its last errors and warnings:']),
+    ...errors.map((text) => paint('dim', `    ${clipped(text, width - 4)}`)),
+  ];
+}
+
 /** The end of what the emulator, and in it the functions, logged. */
 function logLines({ paint, width }: Screen): string[] {
   const tail = tailOf(join(folder, 'ministack.log')).split('\n');
@@ -149,8 +175,14 @@ function leave(terminal: Screen, exitCode: number): never {
 }
 
 const terminal = screen(process.stdout, process.env);
-process.on('SIGINT', () => leave(terminal, 130));
+process.on('SIGINT', () => {
+  terminal.close();
+  terminal.line('\n  Ended; nothing is left running.');
+  leave(terminal, 130);
+});
 process.on('SIGTERM', () => leave(terminal, 143));
+// Whoever read the pipe has left (`| head`).
+process.stdout.on('error', () => leave(terminal, 141));
 process.on('SIGHUP', () => leave(terminal, 129));
 
 try {

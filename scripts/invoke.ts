@@ -34,7 +34,9 @@ an ECS or EC2 event become now.
   --mode off|dry-run|on  the stack parameter Mode; refused where a mode set with npm run ops wins over it
   --endpoint URL         of an embedded AWS; or AWS_ENDPOINT_URL
   --prefix NAME          the stack's ResourcePrefix (default reflex)
-  --help                 this text`;
+  --help                 this text
+
+Exit code 0: done; 1: it could not be done; 2: wrong command line.`;
 const MODES: readonly Mode[] = ['off', 'dry-run', 'on'];
 
 type Env = Record<string, string | undefined>;
@@ -61,9 +63,11 @@ export const parseRequest = (argv: readonly string[]): Request => {
   return { folder, file, mode, endpoint: values.endpoint, prefix: values.prefix };
 };
 
-const misused = (message: string): Error => {
+const misused = (message: string): Error => new Error(`${message}\n\n${usage()}`);
+
+const usage = (): string => {
   const functions = functionsOf(readTemplate()).map(({ folder }) => folder);
-  return new Error(`${message}\n\n${USAGE}\n\nFunctions: ${functions.join(', ')}`);
+  return `${USAGE}\n\nFunctions: ${functions.join(', ')}`;
 };
 
 const parsed = (argv: readonly string[]) => {
@@ -145,6 +149,8 @@ export const environmentOf = async (
         return deployment.prefix;
       case 'AWS::Region':
         return deployment.region;
+      case 'AWS::StackName':
+        return deployment.ledgerTable.replace(/-Ledger-\w+$/, '');
       case 'AWS::DynamoDB::Table':
         return deployment.ledgerTable;
       case 'AWS::SQS::Queue':
@@ -322,12 +328,33 @@ const refuseWhereOverruled = (asked: Mode, folder: string, modes: LedgerView['mo
 const isLoopback = (url: string | undefined): boolean =>
   url !== undefined && URL.canParse(url) && /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 
-const main = async (): Promise<void> => {
-  if (process.argv.slice(2).some((arg) => arg === '--help' || arg === '-h')) return console.log(USAGE);
+/** @throws Error where the command line does not name a function and an event. */
+const commandLine = (argv: readonly string[]): Request => {
+  const request = parseRequest(argv);
+  functionNamed(request.folder);
+  readEvent(request.file);
+  return request;
+};
+
+const failed = (exitCode: 1 | 2, { message }: Error): void => {
+  console.error(message);
+  process.exitCode = exitCode;
+};
+
+const main = async (argv: readonly string[]): Promise<void> => {
+  if (argv.some((arg) => arg === '--help' || arg === '-h')) return console.log(usage());
+  let request: Request;
+  try {
+    request = commandLine(argv);
+  } catch (error) {
+    return failed(2, error as Error);
+  }
+  // Whoever reads the pipe has seen enough (`| head`).
+  process.stdout.on('error', () => {});
   const print = process.stdout.write.bind(process.stdout);
   process.stdout.write = process.stderr.write.bind(process.stderr);
   process.setSourceMapsEnabled(true);
-  const result = await invoke(parseRequest(process.argv.slice(2)));
+  const result = await invoke(request);
   print(`${JSON.stringify(result, null, 2)}\n`);
   const { ok, text } = summarize(result);
   console.error(text);
@@ -335,8 +362,5 @@ const main = async (): Promise<void> => {
 };
 
 if (import.meta.main) {
-  main().catch((error: Error) => {
-    console.error(error.message);
-    process.exitCode = 1;
-  });
+  main(process.argv.slice(2)).catch((error: Error) => failed(1, error));
 }

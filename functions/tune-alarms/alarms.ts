@@ -75,7 +75,8 @@ const streamAlarms = ({ name, mode, openShards }: StreamSubject, policy: Policy)
       metric('bytes', 'IncomingBytes'),
       metric('records', 'IncomingRecords'),
     ],
-    Threshold: band(policy.targetUtilization).up,
+    // As a person would write it: 0.4 times 1.5 is 0.6000000000000001 to a computer.
+    Threshold: Number(band(policy.targetUtilization).up.toFixed(6)),
     // Nothing is published while nothing is written, and that is no load.
     TreatMissingData: 'notBreaching',
     ...LASTING,
@@ -176,6 +177,17 @@ export const retuned = (
     ...(rethink && wanted.Threshold !== undefined && { Threshold: wanted.Threshold }),
   };
 };
+
+/** What `change` does to the alarm, for a person: `shards 1 -> 2, threshold 90 -> 45`. */
+export const changeText = (present: AlarmSettings, change: AlarmSettings): string =>
+  [
+    ['shards', expressionOf(present, SHARDS_ROW), expressionOf(change, SHARDS_ROW)],
+    ['metric', present.MetricName, change.MetricName],
+    ['threshold', present.Threshold, change.Threshold],
+  ]
+    .filter(([, before, after]) => before !== after)
+    .map(([what, before, after]) => `${what} ${before} -> ${after}`)
+    .join(', ');
 
 const expressionOf = ({ Metrics = [] }: AlarmSettings, id: string): string | undefined =>
   Metrics.find(({ Id }) => Id === id)?.Expression;

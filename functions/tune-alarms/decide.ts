@@ -1,7 +1,8 @@
 import { type Act, type Call, type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Reason } from '../../shared/reasons.ts';
-import { ALARM_OF_TAG, retuned, wantedAlarms } from './alarms.ts';
+import { shortArn } from '../../shared/words.ts';
+import { ALARM_OF_TAG, changeText, retuned, wantedAlarms } from './alarms.ts';
 import type { AlarmSettings, AlarmSituation, Memory, PresentAlarm } from './facts.ts';
 import type { Policy } from './policy.ts';
 
@@ -14,6 +15,8 @@ export type AlarmCall =
 const MINUTE = 60_000;
 /** Twelve seconds' worth at the rate of PutMetricAlarm, and ten resources may act at once. What is left follows at the next look. */
 const CALLS_AT_MOST = 30;
+/** Alarms named in one sentence. */
+const NAMED_AT_MOST = 5;
 /** Names DeleteAlarms takes. */
 const NAMES_AT_MOST = 100;
 
@@ -61,7 +64,7 @@ const retire = ({ arn, subject }: AlarmSituation, own: readonly PresentAlarm[]):
   const cause =
     subject.kind === 'gone' ? `${arn} does not exist any more` : `${arn} carries reflex:enabled = true no more`;
   if (names.length === 0) return skip('alarms-right', `${cause}, and no alarm of it is left to Reflex.`, {});
-  return act('remove-alarms', `${cause}; ${names.length} alarms are deleted.`, deletions(names), {});
+  return act('remove-alarms', `${cause}: ${named('to delete', names)}.`, deletions(names), {});
 };
 
 const compare = (
@@ -72,17 +75,23 @@ const compare = (
   const memory = ledger.remembered as Memory;
   const known = new Map(alarms.map((alarm) => [nameOf(alarm), alarm]));
   const makes: AlarmCall[] = [];
+  const missing: string[] = [];
   const changes: AlarmCall[] = [];
+  const changed: string[] = [];
   const taken: string[] = [];
   for (const alarm of wanted) {
     const present = known.get(alarm.AlarmName);
     if (present === undefined) {
       makes.push({ call: 'PutMetricAlarm', params: { ...alarm, Tags: tagsFor(arn) } });
+      missing.push(alarm.AlarmName);
     } else if (!own.includes(present)) {
       taken.push(alarm.AlarmName);
     } else if (isKept(present)) {
       const change = retuned(present.settings, alarm, memory.thresholds?.[alarm.AlarmName]);
-      if (change !== null) changes.push({ call: 'PutMetricAlarm', params: change });
+      if (change !== null) {
+        changes.push({ call: 'PutMetricAlarm', params: change });
+        changed.push(`${alarm.AlarmName} (${changeText(present.settings, change)})`);
+      }
     }
   }
   const names = new Set(wanted.map(({ AlarmName }) => AlarmName));
@@ -91,11 +100,18 @@ const compare = (
   const thresholds = Object.fromEntries(wanted.map(({ AlarmName, Threshold = 0 }) => [AlarmName, Threshold]));
   if (calls.length > 0) {
     const reason = makes.length > 0 ? 'make-alarms' : changes.length > 0 ? 'retune-alarms' : 'remove-alarms';
-    const counts = `${makes.length} to make, ${changes.length} to tune, ${surplus.length} to delete, of ${wanted.length} that ${arn} should have`;
+    const work = [...named('to make', missing), ...named('to tune', changed), ...named('to delete', surplus)].join(
+      '; ',
+    );
     const more = calls.length > CALLS_AT_MOST;
     // A crash keeps what an act would remember, whether or not its calls were made: a threshold is remembered where it is seen.
     const called = { thresholds: { ...thresholds, ...memory.thresholds } };
-    const now = act(reason, `${counts}.`, calls.slice(0, CALLS_AT_MOST), more ? { ...memory, more } : called);
+    const now = act(
+      reason,
+      `Alarms of ${shortArn(arn)}: ${work}.`,
+      calls.slice(0, CALLS_AT_MOST),
+      more ? { ...memory, more } : called,
+    );
     return memory.more === true ? { ...now, planned: true } : now;
   }
   if (taken.length > 0) {
@@ -107,7 +123,13 @@ const compare = (
     );
   }
   const reason = ledger.incident === null ? 'alarms-right' : 'resolved';
-  return skip(reason, `The ${wanted.length} alarms of ${arn} exist and fit.`, { thresholds });
+  return skip(reason, `The ${wanted.length} alarms of ${shortArn(arn)} exist and fit.`, { thresholds });
+};
+
+const named = (what: string, alarms: readonly string[]): string[] => {
+  const rest = alarms.length - NAMED_AT_MOST;
+  const shown = alarms.slice(0, NAMED_AT_MOST).join(', ');
+  return alarms.length === 0 ? [] : [`${what} ${shown}${rest > 0 ? ` and ${rest} more` : ''}`];
 };
 
 const tagsFor = (arn: string): Tag[] => [

@@ -22,6 +22,7 @@ const commands = (reads: number, writes: number): NodeMinute => ({
 
 const readHot: Scenario = {
   id: 'read-hot',
+  fn: 'relieve-elasticache',
   title: 'A cache whose replicas are busy',
   shows: 'Reads keep both replicas busy, the primary is not: the group gains a replica.',
   async run(world, { name }) {
@@ -63,6 +64,7 @@ const readHot: Scenario = {
 
 const smallNode: Scenario = {
   id: 'small-node',
+  fn: 'relieve-elasticache',
   title: 'A cache node of two vCPUs',
   shows: 'EngineCPUUtilization is below 90 %, but on two vCPUs 45 % of CPUUtilization (90 / 2) is a full core.',
   async run(world, { name }) {
@@ -97,6 +99,7 @@ const smallNode: Scenario = {
 
 const slowCommands: Scenario = {
   id: 'slow-commands',
+  fn: 'relieve-elasticache',
   title: 'A cache busy with slow commands',
   shows:
     'KEYS over the whole keyspace fills the engine. No larger cache runs it faster, so none is made; the slow log tells who.',
@@ -147,6 +150,7 @@ const slowCommands: Scenario = {
 
 const calm: Scenario = {
   id: 'calm',
+  fn: 'relieve-elasticache',
   title: 'A cache after an hour of calm',
   shows:
     'The schedule finds a replica too many (reflex:scale-in = all), and no node above 45 % for an hour: one replica goes.',

@@ -1,6 +1,5 @@
-import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { host } from './emulator.ts';
+import { serve } from './serve.ts';
 
 /** The embedded ECS keeps tasks, but runs no container and never lacks capacity. This stands before it and passes every call on. */
 export interface Containers {
@@ -30,7 +29,7 @@ const ownExit: TaskEnd = {
 export async function startContainers(ecs: string): Promise<Containers> {
   const exits = new Map<string, Exit>();
   const short = new Map<string, number>();
-  const server = createServer(async (request, response) => {
+  const endpoint = await serve(async (request, response) => {
     const { authorization = '', 'content-type': type = '', 'x-amz-target': target = '' } = request.headers;
     const headers = { authorization, 'content-type': type, 'x-amz-target': String(target) };
     const answer = await fetch(ecs, { method: 'POST', headers, body: await text(request) });
@@ -41,12 +40,8 @@ export async function startContainers(ecs: string): Promise<Containers> {
     else if (answer.ok && operation === 'DescribeServices') response.end(withShortage(body, short));
     else response.end(body);
   });
-  server.unref();
-  await new Promise<void>((listening) => server.listen(0, host, listening));
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
-    endpoint: `http://${host}:${port}`,
+    endpoint,
     ended: (taskArn, exitCode, end = ownExit) => exits.set(taskArn, { exitCode, end }),
     runs: (serviceName, running) => {
       if (running === null) short.delete(serviceName);

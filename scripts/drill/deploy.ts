@@ -66,13 +66,23 @@ export interface Elsewhere {
   readonly hosts: string;
   /** ECS with containers that end. */
   readonly containers: string;
+  /** The tags of what is there. */
+  readonly tags: string;
+}
+
+/** A stack parameter that is not left at its default. */
+export interface Parameter {
+  readonly name: string;
+  readonly value: string;
+  readonly why: string;
 }
 
 /** The copy of template.yaml that is deployed, and all it has otherwise. */
 export function deployable(
   template: Template,
   known: ReadonlySet<string>,
-  { hosts, containers }: Elsewhere,
+  { hosts, containers, tags }: Elsewhere,
+  parameters: readonly Parameter[],
 ): { readonly template: Template; readonly differences: readonly Difference[] } {
   const reduced = withoutUnknown(template, known);
   const hasty = withProperty(
@@ -90,9 +100,9 @@ export function deployable(
       AWS_ENDPOINT_URL_EC2: hosts,
       AWS_ENDPOINT_URL_ECS: hosts,
       AWS_ENDPOINT_URL_SSM: hosts,
-      AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API: hosts,
+      AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API: tags,
     },
-    'moto has instances, volumes, hosts of ECS and Run Command',
+    'moto has instances, volumes, hosts of ECS and Run Command; the drill asks it for their tags',
   );
   const rescued = withVariables(
     saved.template,
@@ -112,12 +122,25 @@ export function deployable(
     { AWS_ENDPOINT_URL_ECS: containers },
     'the drill runs the worker, and shows how it ended',
   );
+  const tuned = withVariables(
+    resumed.template,
+    'TuneAlarms',
+    { AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API: tags },
+    'moto has streams and alarms; the drill asks it for their tags',
+  );
+  const given = parameters.map(({ name, value, why }): Difference => {
+    const { Default: usual } = template.Parameters[name] ?? {};
+    return { what: `parameter ${name}: ${usual === '' ? 'empty' : usual} -> ${value}`, why };
+  });
   const late: Difference = {
     what: 'RedrivePolicy of queues: set with SetQueueAttributes',
     why: "the emulator's CloudFormation leaves it out",
   };
-  const differences = [hasty, saved, rescued, restored, resumed].map(({ difference }) => difference);
-  return { template: withCode(resumed.template, bucket), differences: [...reduced.leftOut, ...differences, late] };
+  const differences = [hasty, saved, rescued, restored, resumed, tuned].map(({ difference }) => difference);
+  return {
+    template: withCode(tuned.template, bucket),
+    differences: [...reduced.leftOut, ...differences, late, ...given],
+  };
 }
 
 /**
@@ -147,11 +170,11 @@ export async function deploy(
   aws: Aws,
   template: Template,
   code: readonly Package[],
-  parameters: Readonly<Record<string, string>>,
+  parameters: readonly Parameter[],
 ): Promise<Stack> {
   await putObject(aws, `/${bucket}`);
   await Promise.all(code.map(({ folder, archive }) => putObject(aws, `/${bucket}/${codeKey(folder)}`, archive)));
-  const given = Object.entries(parameters).flatMap(([name, value], index) => [
+  const given = parameters.flatMap(({ name, value }, index) => [
     [`Parameters.member.${index + 1}.ParameterKey`, name],
     [`Parameters.member.${index + 1}.ParameterValue`, value],
   ]);

@@ -35,6 +35,7 @@ const securityGroup = 'sg-0123456789abcdef0';
 
 const spotDrain: Scenario = {
   id: 'spot-drain',
+  fn: 'drain-fargate',
   title: 'A Fargate Spot task is interrupted',
   shows:
     'Two minutes before the task is gone, the load balancer stops sending it requests; its sister goes on serving.',
@@ -69,7 +70,10 @@ const spotDrain: Scenario = {
         },
         acted(reaction.decision),
         { what: `DeregisterTargets named port ${containerPort}, not the target group's own 80`, ok: named },
-        { what: `Ledger: the follow-up closed the incident (${records.at(-1)?.reason})`, ok: closed },
+        {
+          what: `Ledger: the follow-up closed the incident (${records.at(-1)?.reason}; the task is the sample's, so the embedded ECS has none)`,
+          ok: closed,
+        },
       ],
     };
   },
@@ -89,6 +93,7 @@ const sumOfSquares = (n: number): number => (n * (n + 1) * (2 * n + 1)) / 6;
 
 const spotResume: Scenario = {
   id: 'spot-resume',
+  fn: 'resume-fargate',
   title: 'A worker on Fargate Spot is interrupted',
   shows: 'A standalone task would simply be gone; it is run again, and goes on from its checkpoint.',
   async run(world, { name, note, waits }) {
@@ -165,6 +170,7 @@ const minutesAtATime = 12;
 
 const spotFallback: Scenario = {
   id: 'spot-fallback',
+  fn: 'restore-capacity',
   title: 'Fargate Spot has no capacity',
   shows: 'On-demand tasks stand in for what is missing; when Spot is back they go in steps of a quarter at most.',
   async run(world, { name, note, waits }) {

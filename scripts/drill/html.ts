@@ -36,7 +36,9 @@ function escaped(text: string): string {
 export function page(drill: Drill): string {
   const { passed, failed, skipped } = verdict(drill.stories);
   const head =
-    failed === 0 ? `${passed} of ${passed + skipped} as it should be` : `${count(failed, 'scenario')} not remediated`;
+    failed === 0
+      ? `${passed} of ${passed + skipped} as it should be`
+      : `${failed} of ${passed + failed + skipped} failed`;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -56,7 +58,7 @@ Before and after are read from that AWS, bars are the X-Ray segments the functio
 </header>
 <nav aria-label="Scenarios"><table>
 <caption>Scenarios</caption>
-<thead><tr><th scope="col">Scenario</th><th scope="col">Result</th><th scope="col">Before → after</th><th scope="col">Decision</th><th scope="col" class="number">Event to act</th></tr></thead>
+<thead><tr><th scope="col">Scenario</th><th scope="col">Function</th><th scope="col">Result</th><th scope="col">Before → after</th><th scope="col">Decision</th><th scope="col" class="number">Event to call</th></tr></thead>
 <tbody>${drill.stories.map(summaryRow)}</tbody>
 </table></nav>
 <main>${drill.stories.map(article)}</main>
@@ -85,8 +87,8 @@ const words: Readonly<Record<Story['status'], string>> = {
 };
 
 function summaryRow(story: Story): Html {
-  const { id, title, status, decision, reactionMs } = story;
-  return html`<tr><th scope="row"><a href="#${id}">${title}</a></th><td class="${status}">${words[status]}</td>
+  const { id, title, fn, status, decision, reactionMs } = story;
+  return html`<tr><th scope="row"><a href="#${id}">${title}</a></th><td>${fn}</td><td class="${status}">${words[status]}</td>
 <td>${changeText(story)}</td>
 <td>${decision === null ? '' : `${decision.decision}: ${decision.reason}${decision.dryRun ? ' (dry run)' : ''}`}</td>
 <td class="number">${reactionMs === null ? '' : duration(reactionMs)}</td></tr>
@@ -98,6 +100,7 @@ function article(story: Story): Html {
     id,
     title,
     shows,
+    fn,
     status,
     note,
     event,
@@ -115,6 +118,7 @@ function article(story: Story): Html {
 <p>${shows}</p>
 ${note === null ? null : html`<p class="${status}">${note}</p>`}
 <dl>
+${entry('Function', fn)}
 ${entry('Event', event)}
 ${
   decision === null
@@ -135,7 +139,7 @@ ${
 }
 ${before === null ? null : entry('AWS before', viewed(before))}
 ${after === null ? null : entry('AWS after', viewed(after))}
-${entry('Reaction', reactionMs === null ? null : `${duration(reactionMs)} from the event to the act`)}
+${entry('Reaction', reactionMs === null ? null : `${duration(reactionMs)} from the event to the answer of the call`)}
 ${entry('Told', notification)}
 </dl>
 ${
@@ -207,6 +211,7 @@ article{margin:1.5rem 0;padding:1.2rem 1.4rem;background:var(--card);border:1px 
 article p{margin:.2rem 0 .8rem}.badge{font-size:.85rem;font-weight:600;margin-left:.4rem;white-space:nowrap}
 table{border-collapse:collapse;width:100%}caption{text-align:left;color:var(--quiet);font-size:.85rem;padding-bottom:.3rem}
 th,td{text-align:left;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}tbody th{font-weight:400}
+nav{overflow-x:auto}nav table{font-size:.93rem}nav td,nav thead th{white-space:nowrap}nav tbody th{min-width:14rem}
 .number{text-align:right;font-variant-numeric:tabular-nums}
 dl{display:grid;grid-template-columns:8rem 1fr;gap:.35rem 1rem;margin:0}dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
 dl.plain{grid-template-columns:1fr}dl.plain dd{margin:0 0 .6rem}
@@ -215,7 +220,7 @@ dl.plain{grid-template-columns:1fr}dl.plain dd{margin:0 0 .6rem}
 .scroll{overflow-x:auto}.waterfall{display:block;min-width:44rem;width:100%;font:12px ui-monospace,monospace}
 .waterfall text{fill:var(--ink)}.waterfall .call text{fill:var(--quiet)}
 .waterfall .step rect{fill:var(--step)}.waterfall .call rect{fill:var(--call)}.waterfall .trouble rect{fill:var(--bad)}
-.moments{list-style:none;padding:0;margin:0}.moments li{display:grid;grid-template-columns:4.5rem 1fr;margin:.2rem 0}.moments time{font-variant-numeric:tabular-nums;color:var(--quiet)}
+.moments{list-style:none;padding:0;margin:0}.moments li{display:grid;grid-template-columns:5.5rem 1fr;margin:.2rem 0}.moments time{font-variant-numeric:tabular-nums;color:var(--quiet)}
 .checks{list-style:none;padding:0;margin:0}.checks li{color:var(--ink)}.checks .passed span{color:var(--good)}.checks .failed span{color:var(--bad)}
 details{margin:.6rem 0}summary{cursor:pointer;color:var(--link)}
 @media(max-width:40rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}}

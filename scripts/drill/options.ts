@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { messageOf, Problem } from './problem.ts';
+import { wrapped } from './screen.ts';
 
 export interface Options {
   /** Where the page goes, or null. */
@@ -16,7 +17,7 @@ export interface Options {
 export const usage = `npm run drill [-- options]
 
   --report FILE.html   write the same as one self-contained page
-  --only SCENARIO      run one scenario only (may be repeated)
+  --only SCENARIO      run this scenario only (may be repeated)
   --keep               leave the embedded AWS up to play with; Ctrl-C ends it
   --help               this text
 
@@ -36,7 +37,10 @@ export function readOptions(
   const only = values.only ?? [];
   const unknown = only.find((name) => !scenarios.includes(name));
   if (unknown !== undefined) {
-    throw new Problem(`There is no scenario "${unknown}".`, `Choose among: ${scenarios.join(', ')}`);
+    throw new Problem(
+      `There is no scenario "${unknown}".`,
+      wrapped(`Choose among: ${scenarios.join(', ')}`, 90).join('\n'),
+    );
   }
   const port = Number(env.PORT || 0);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -60,6 +64,7 @@ function parsed(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new Problem(messageOf(error), usage);
+    const [message = ''] = messageOf(error).split('. ');
+    throw new Problem(message.replace(/\.?$/, '.'), usage);
   }
 }

@@ -21,15 +21,15 @@ export function play(scenario: Scenario, world: World, step: Step): { begun: Pro
   return { begun, story };
 }
 
-async function told({ id, title, shows, run }: Scenario, world: World, progress: Progress): Promise<Story> {
+async function told({ id, fn, title, shows, run }: Scenario, world: World, progress: Progress): Promise<Story> {
   const { name } = progress;
   try {
     const { event, reaction, checks, moments = [] } = await run(world, progress);
     const wrong = checks.filter(({ ok }) => !ok).map(({ what }) => what);
-    const message = (await world.told()).find(({ subject }) => subject.includes(`${shortArn(reaction.arn)} `));
+    const message = (await world.told()).find(({ subject }) => subject.includes(`${fn} ${shortArn(reaction.arn)} `));
     const { before, after, reactionMs, trace } = reaction;
     return {
-      ...{ id, title, shows, name, event, before, after, reactionMs, trace, moments, checks },
+      ...{ id, fn, title, shows, name, event, before, after, reactionMs, trace, moments, checks },
       status: wrong.length === 0 ? 'passed' : 'failed',
       note: wrong.length === 0 ? null : `Not so: ${wrong.join('; ')}`,
       decision: reaction.decision,
@@ -39,6 +39,6 @@ async function told({ id, title, shows, run }: Scenario, world: World, progress:
     const nothing = { event: null, decision: null, before: null, after: null, reactionMs: null, trace: null };
     const status = error instanceof NotDeployed ? 'skipped' : 'failed';
     const none = { moments: [], notification: null, checks: [] };
-    return { id, title, shows, name, ...nothing, ...none, status, note: messageOf(error) };
+    return { id, fn, title, shows, name, ...nothing, ...none, status, note: messageOf(error) };
   }
 }

@@ -3,15 +3,18 @@ import { readTemplate } from '../template.ts';
 import { ensureVenv } from '../venv.ts';
 import { connect } from './aws.ts';
 import { startContainers } from './containers.ts';
-import { deploy, deployable, knownTypes, packages, type Stack } from './deploy.ts';
+import { deploy, deployable, knownTypes, type Parameter, packages, type Stack } from './deploy.ts';
 import type { Difference } from './deployable.ts';
 import { claimFolder, claimPort, freePort } from './emulator.ts';
 import { startLoad } from './load.ts';
 import { messageOf, Problem } from './problem.ts';
 import type { Screen, Step } from './screen.ts';
 import { type Servers, startServers } from './servers.ts';
+import { startSites } from './site.ts';
+import { startTagging } from './tagging.ts';
 import { deployedLines } from './terminal.ts';
 import { duration } from './waterfall.ts';
+import { count } from './words.ts';
 import { enter, type World } from './world.ts';
 import { receive } from './xray.ts';
 
@@ -38,7 +41,8 @@ export async function prepare(terminal: Screen, directory: string, port: number)
   const template = readTemplate();
   const code = await timed(terminal, 'Functions bundled', async () => {
     const built = await packages(template, join(directory, 'dist'));
-    return [built, built.map((each) => `${each.folder} ${Math.round(each.bytes / 1000)} kB`).join(', ')];
+    const sizes = built.map(({ bytes }) => Math.round(bytes / 1000));
+    return [built, `${built.length} functions of ${Math.min(...sizes)} to ${Math.max(...sizes)} kB`];
   });
   const receiver = await receive();
   const servers = await timed(terminal, 'Embedded AWS up', async (step) => {
@@ -48,20 +52,30 @@ export async function prepare(terminal: Screen, directory: string, port: number)
   });
   const aws = connect(servers.ministack.endpoint, servers.moto.endpoint);
   const containers = await startContainers(servers.ministack.endpoint);
-  const copy = deployable(template, await knownTypes(join(bin, 'python')), {
+  const sites = await startSites();
+  const here = 'the sites are on this machine, and a local address would be refused';
+  const parameters: readonly Parameter[] = [
+    { name: 'FollowUpSeconds', value: '10', why: 'the first check of an act is not waited for as long' },
+    { name: 'RescueSubnetIds', value: 'subnet-0123456789abcdef0', why: 'a rescue task has to run somewhere' },
+    { name: 'Sites', value: `${sites.shop} ${sites.blog}`, why: here },
+    { name: 'SiteLocalAddresses', value: 'allow', why: here },
+  ];
+  const elsewhere = {
     hosts: servers.moto.endpoint,
     containers: containers.endpoint,
-  });
+    tags: await startTagging(aws),
+  };
+  const copy = deployable(template, await knownTypes(join(bin, 'python')), elsewhere, parameters);
   const stack = await timed(terminal, 'Template deployed', async () => {
-    const made = await deploy(aws, copy.template, code, {
-      FollowUpSeconds: '10',
-      RescueSubnetIds: 'subnet-0123456789abcdef0',
-    });
+    const made = await deploy(aws, copy.template, code, parameters);
     return [made, `${made.resources.length} resources, Mode dry-run`];
   });
-  for (const text of deployedLines(stack.resources, copy.differences, terminal.width)) line(paint('dim', text));
+  for (const text of deployedLines(stack.resources, terminal.width)) line(paint('dim', text));
+  line(
+    paint('dim', `      ${count(copy.differences.length, 'difference')} from template.yaml; they are listed below.`),
+  );
   const load = startLoad(aws, (error) => line(paint('yellow', `  Metrics not put: ${messageOf(error)}`)));
-  const world = await enter({ aws, stack, receiver, load, containers });
+  const world = await enter({ aws, stack, receiver, load, containers, sites });
   return { world, stack, servers, differences: copy.differences };
 }
 

@@ -12,6 +12,8 @@ export interface Findings {
 
 export interface Scenario {
   readonly id: string;
+  /** Folder of the function whose concern it is. */
+  readonly fn: string;
   readonly title: string;
   readonly shows: string;
   run(world: World, progress: Progress): Promise<Findings>;

@@ -1,9 +1,11 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { alarmScenarios } from './alarm-scenarios.ts';
 import { putEvent } from './aws.ts';
 import { cacheScenarios } from './cache-scenarios.ts';
 import { fargateScenarios } from './fargate-scenarios.ts';
 import { acted, callsSince, momentsOf, openShards, patiently, provoke, untilClosed } from './reaction.ts';
 import type { Scenario } from './scenario.ts';
+import { siteScenarios } from './site-scenarios.ts';
 import { spotScenarios } from './spot-scenarios.ts';
 import { viewStream } from './streams.ts';
 import { alarmEvent, alarmInvocation, alarmNotification } from './trouble.ts';
@@ -22,6 +24,7 @@ const alarmOf = (stream: string) => `${stream}-utilization-high`;
 
 const dryRun: Scenario = {
   id: 'dry-run',
+  fn: 'reshard-kinesis',
   title: 'First, a dry run',
   shows: 'As deployed, Reflex only says what it would do. Nothing is written.',
   async run(world, { name: stream }) {
@@ -42,6 +45,7 @@ const dryRun: Scenario = {
 
 const eventbridge: Scenario = {
   id: 'eventbridge',
+  fn: 'reshard-kinesis',
   title: 'An alarm on the event bus',
   shows: 'EventBridge brings every alarm by itself; the alarm needs no action.',
   async run(world, { name: stream }) {
@@ -57,6 +61,7 @@ const eventbridge: Scenario = {
 
 const sns: Scenario = {
   id: 'sns',
+  fn: 'reshard-kinesis',
   title: 'An alarm through SNS',
   shows: "A CloudWatch alarm goes off by its own metric and publishes to Reflex's alarm topic.",
   async run(world, { name: stream }) {
@@ -73,6 +78,7 @@ const sns: Scenario = {
 
 const direct: Scenario = {
   id: 'direct',
+  fn: 'reshard-kinesis',
   title: 'An alarm that invokes the function',
   shows: "An alarm's Lambda action calls the function itself, without any queue.",
   async run(world, { name: stream }) {
@@ -96,6 +102,7 @@ const direct: Scenario = {
 
 const duplicate: Scenario = {
   id: 'duplicate',
+  fn: 'reshard-kinesis',
   title: 'The same alarm three times',
   shows: 'EventBridge and SNS both bring it, and it is delivered again. It counts once.',
   async run(world, { name: stream, note }) {
@@ -125,6 +132,7 @@ const duplicate: Scenario = {
 
 const notOptedIn: Scenario = {
   id: 'not-opted-in',
+  fn: 'reshard-kinesis',
   title: 'A stream that did not opt in',
   shows: 'Without the tag reflex:enabled = true a stream is left alone, whatever its alarm says.',
   async run(world, { name: stream }) {
@@ -144,6 +152,7 @@ const notOptedIn: Scenario = {
 
 const broken: Scenario = {
   id: 'broken',
+  fn: 'reshard-kinesis',
   title: 'Garbage beside a good message',
   shows: 'Two messages in one batch: the good one is handled at once, the other ends in the dead-letter queue.',
   async run(world, { name: stream, note, waits }) {
@@ -172,6 +181,7 @@ const broken: Scenario = {
 
 const followUp: Scenario = {
   id: 'follow-up',
+  fn: 'reshard-kinesis',
   title: 'It checks its own work',
   shows: 'After the reshard Reflex waits for a full minute of metrics, looks again, and closes the incident.',
   async run(world, { name: stream, note, waits }) {
@@ -201,6 +211,9 @@ export const scenarios: readonly Scenario[] = [
   dryRun,
   followUp,
   ...fargateScenarios,
+  // Early: a tick makes the alarms of every stream and cache that is there, and after five minutes the schedule checks the sites itself.
+  ...alarmScenarios,
+  ...siteScenarios,
   eventbridge,
   sns,
   direct,

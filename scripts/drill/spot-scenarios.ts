@@ -23,6 +23,7 @@ import { recordsSince, type World } from './world.ts';
 
 const warning: Scenario = {
   id: 'spot-warning',
+  fn: 'save-spot-logs',
   title: 'An EC2 Spot instance with two minutes to live',
   shows: 'Its log volume is kept and made a work item first; then its logs are shipped, and its tasks move elsewhere.',
   async run(world, { name }) {
@@ -67,6 +68,7 @@ const kept = 'outlives the instance; reflex:rescue: pending';
 
 const rescue: Scenario = {
   id: 'spot-rescue',
+  fn: 'rescue-spot-logs',
   title: 'The volume of a dead instance',
   shows: 'Snapshot, a task that ships it, the proof in S3; only then the volume and the snapshot are deleted.',
   async run(world, progress) {
@@ -90,6 +92,7 @@ const rescue: Scenario = {
 
 const unproven: Scenario = {
   id: 'spot-unproven',
+  fn: 'rescue-spot-logs',
   title: 'A rescue without a proof',
   shows: 'The task ends with exit code 0, but its marker is not in S3: nothing is deleted, and it is tried again.',
   async run(world, progress) {

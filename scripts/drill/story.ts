@@ -53,6 +53,8 @@ export interface Story {
   readonly title: string;
   /** One sentence: what this shows. */
   readonly shows: string;
+  /** Folder of the function whose concern it is. */
+  readonly fn: string;
   /** passed, failed, or skipped with the reason in `note`. */
   readonly status: 'passed' | 'failed' | 'skipped';
   readonly note: string | null;

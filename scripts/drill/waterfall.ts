@@ -11,6 +11,13 @@ export interface Row {
   readonly trouble: Span['trouble'];
 }
 
+/** Services whose name would leave no room for the operation. */
+const shortNames: Readonly<Record<string, string>> = {
+  ApplicationAutoScaling: 'AppAutoScaling',
+  ElasticLoadBalancingV2: 'ELBv2',
+  ResourceGroupsTaggingAPI: 'Tagging',
+};
+
 /** The lines of a trace, parents before children, each by its start. */
 export function rowsOf({ spans, start, end }: Trace): Row[] {
   const whole = Math.max(end - start, 0.001);
@@ -18,7 +25,7 @@ export function rowsOf({ spans, start, end }: Trace): Row[] {
   const lines = (list: readonly Span[], depth: number): Row[] =>
     list.flatMap((span) => [
       {
-        label: span.operation === null ? span.name : `${span.name} ${span.operation}`,
+        label: span.operation === null ? span.name : `${shortNames[span.name] ?? span.name} ${span.operation}`,
         depth,
         from: share(span.start),
         to: share(span.end),

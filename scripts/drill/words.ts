@@ -1,5 +1,6 @@
 /** How the drill says things, the same on the terminal and on the page. */
 import type { OutcomeAction } from '../../shared/decision.ts';
+import { callText } from '../calls.ts';
 import { type Story, type StreamView, sizeOf, type View } from './story.ts';
 import { duration } from './waterfall.ts';
 
@@ -21,13 +22,19 @@ export function changeText({ before, after }: Pick<Story, 'before' | 'after'>): 
   return before === null || after === null ? '' : `${sizeOf(before)} → ${sizeOf(after)}`;
 }
 
-/** `UpdateShardCount TargetShardCount=2`, without the resource, which is known. */
-export function actionText({ call, params, error }: OutcomeAction): string {
-  const known = ['StreamARN', 'ScalingType', 'ReplicationGroupId', 'ApplyImmediately', 'TargetGroupArn'];
-  const shown = Object.entries(typeof params === 'object' && params !== null ? params : {})
-    .filter(([name]) => !known.includes(name))
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  return [call, ...shown, ...(error === undefined ? [] : [`failed: ${error}`])].join(' ');
+/** Parameters that name the resource, which is known, or are prose. */
+const known = [
+  'StreamARN',
+  'ScalingType',
+  'ReplicationGroupId',
+  'ApplyImmediately',
+  'TargetGroupArn',
+  'AlarmDescription',
+  'Description',
+];
+
+export function actionText(action: OutcomeAction): string {
+  return `${callText(action, known)}${action.error === undefined ? '' : ` failed: ${action.error}`}`;
 }
 
 /** The result on one line. */

@@ -11,6 +11,7 @@ import type { Containers } from './containers.ts';
 import type { Stack } from './deploy.ts';
 import { account, region } from './emulator.ts';
 import type { Load } from './load.ts';
+import type { Sites } from './site.ts';
 import { everySpan, type Trace } from './trace.ts';
 import type { Receiver } from './xray.ts';
 
@@ -22,6 +23,7 @@ export interface World {
   readonly ledger: Ledger;
   readonly load: Load;
   readonly containers: Containers;
+  readonly sites: Sites;
   readonly told: () => Promise<readonly Told[]>;
 }
 
@@ -31,7 +33,7 @@ export interface Told {
   readonly text: string;
 }
 
-export async function enter(parts: Pick<World, 'aws' | 'stack' | 'receiver' | 'load' | 'containers'>): Promise<World> {
+export async function enter(parts: Omit<World, 'ledger' | 'told'>): Promise<World> {
   const { aws, stack } = parts;
   const table = dynamoTable(aws.dynamodb, stack.physicalId('Ledger'), (repetition) => sleep(50 * repetition));
   const told = await subscriber(aws, stack.physicalId('Notifications'));

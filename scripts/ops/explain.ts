@@ -14,11 +14,12 @@ export const explain: Command = {
   name: 'explain',
   usage: ['explain RESOURCE', 'explain RESOURCE --as tick'],
   summary: 'what would be done about a resource now, and why; nothing is done',
-  options: { 'as TRIGGER': 'what is thought to wake it: alarm (default) or tick, the schedule' },
+  options: { 'as TRIGGER': 'what is thought to wake it: alarm (default; of a site tick) or tick, the schedule' },
   async run(args, context) {
     const [text] = positionalsUpTo(args, 1);
-    const as = args.values.as ?? 'alarm';
     if (text === undefined) throw misused('explain: which resource?', 'npm run ops -- explain orders');
+    // No alarm wakes for a site.
+    const as = args.values.as ?? (/^https?:/.test(text) ? 'tick' : 'alarm');
     if (as !== 'alarm' && as !== 'tick') throw misused(`--as: expected alarm or tick, found "${as}".`);
     const stack = await context.connect();
     const states = await findOne(stack, text);

@@ -13,7 +13,7 @@ interface ResourceType {
 const stream: ResourceType = { service: 'kinesis', prefix: 'stream/', named: true };
 const replicationGroup: ResourceType = { service: 'elasticache', prefix: 'replicationgroup:', named: true };
 
-/** What each function looks after. A decision that changed nothing leaves a record but no state: it is found by its ARN. */
+/** What each function looks after, but for sites. A decision that changed nothing leaves a record but no state: it is found by its ARN. */
 const resourceTypes: Readonly<Record<string, readonly ResourceType[]>> = {
   'reshard-kinesis': [stream],
   'relieve-elasticache': [
@@ -34,8 +34,9 @@ const resourceTypes: Readonly<Record<string, readonly ResourceType[]>> = {
 
 /** The states of the resources the text means: an ARN or a name exactly, else every one whose ARN contains it. Empty text: all. */
 export async function find(stack: Stack, text: string): Promise<ResourceState[]> {
-  // Every state's key has a # between function and ARN.
-  const states = await stack.ledger.findStates(text === '' ? '#' : text);
+  // Every state's key has a # between function and resource.
+  if (text === '') return stack.ledger.findStates('#');
+  const states = await stack.ledger.findStates(text);
   const exact = states.filter(({ resource }) => isCalled(resource, text));
   if (exact.length > 0) return exact;
   const named = await Promise.all(
@@ -50,6 +51,7 @@ export async function find(stack: Stack, text: string): Promise<ResourceState[]>
  * @throws Stop where it is none or several.
  */
 export async function findOne(stack: Stack, text: string): Promise<ResourceState[]> {
+  if (text === '') throw misused('Which resource? The name is empty.');
   const found = await find(stack, text);
   const states = found.length > 0 ? found : possible(stack, text);
   const resources = [...new Set(states.map(({ resource }) => resource))];
@@ -71,16 +73,16 @@ export async function findOne(stack: Stack, text: string): Promise<ResourceState
 const isCalled = (arn: string, text: string): boolean =>
   text === arn || text === shortArn(arn) || text === shortArn(arn).split('/').slice(1).join('/');
 
-/** Fresh states under the ARN that the text is, or would be for each function. */
+/** Fresh states under the ARN that the text is, or would be for each function; of a site, under its URL. */
 function possible({ functions }: Stack, text: string): ResourceState[] {
-  if (text === '') return [];
-  return functions.flatMap(({ name: fn, arn }) =>
-    (resourceTypes[fn] ?? []).flatMap(({ service, prefix, named }) => {
+  return functions.flatMap(({ name: fn, arn }) => {
+    if (fn === 'check-site') return /^https?:/.test(text) ? [fresh({ fn, resource: text })] : [];
+    return (resourceTypes[fn] ?? []).flatMap(({ service, prefix, named }) => {
       const [, partition, , region, account] = arn.split(':');
       const home = `arn:${partition}:${service}:${region}:${account}:${prefix}`;
       if (text.startsWith('arn:')) return text.startsWith(home) ? [fresh({ fn, resource: text })] : [];
       if (text.startsWith(prefix)) return [fresh({ fn, resource: home + text.slice(prefix.length) })];
       return named === true && !/[/:]/.test(text) ? [fresh({ fn, resource: home + text })] : [];
-    }),
-  );
+    });
+  });
 }

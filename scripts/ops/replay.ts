@@ -169,6 +169,8 @@ function inWords(parsed: Parsed): string {
       return `schedule, ${event.scope}`;
     case 'follow-up':
       return checksInWords(event.checks);
+    case 'notification':
+      return `a notification that SNS did not take: ${event.subject}`;
     default:
       return (event as { readonly kind: string }).kind;
   }

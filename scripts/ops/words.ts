@@ -1,6 +1,7 @@
 import type { styleText } from 'node:util';
 import type { OutcomeAction } from '../../shared/decision.ts';
 import type { HistoryRecord, ResourceState } from '../../shared/ledger/types.ts';
+import { callText } from '../calls.ts';
 
 export type Style = Extract<Parameters<typeof styleText>[0], string>;
 /** Colours a text, or leaves it as it is. */
@@ -29,13 +30,8 @@ export function duration(ms: number): string {
     .join(' ');
 }
 
-/** `UpdateShardCount TargetShardCount=2`: without what is known already. */
-export function actionText({ call, params, error }: OutcomeAction): string {
-  const shown = Object.entries(typeof params === 'object' && params !== null ? params : {})
-    .filter(([name]) => name !== 'StreamARN' && name !== 'ScalingType')
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  return [call, ...shown, ...(error === undefined ? [] : ['FAILED'])].join(' ');
-}
+export const actionText = (action: OutcomeAction): string =>
+  `${callText(action, ['StreamARN', 'ScalingType'])}${action.error === undefined ? '' : ' FAILED'}`;
 
 export const decisionText = ({ decision, dryRun }: Pick<HistoryRecord, 'decision' | 'dryRun'>): string =>
   dryRun ? `${decision} (dry run)` : decision;

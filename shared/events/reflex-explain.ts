@@ -5,7 +5,7 @@ import { type Fields, fieldsOf, object, read } from './fields.ts';
 
 const explain = object({
   detail: object({
-    resource: v.pipe(v.string(), v.regex(/^arn:[\w-]+:[\w-]+:[\w-]*:\d*:\S+$/, 'an ARN')),
+    resource: v.pipe(v.string(), v.regex(/^(arn:[\w-]+:[\w-]+:[\w-]*:\d*:|https?:\/\/)\S+$/, 'an ARN or a URL')),
     as: v.optional(v.picklist(['alarm', 'tick'], 'alarm or tick'), 'alarm'),
   }),
 });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,20 @@ describe('the command line', () => {
   ])('refuses %j and says what is expected', (argv, message) => {
     expect(() => parseRequest(argv)).toThrow(message);
   });
+
+  it.each([
+    [['--help'], 0],
+    [['reshard', 'events/reflex.tick.json'], 2],
+    [['check-site', 'events/reflex.tick.json', '--endpoint', 'http://127.0.0.1:9'], 1],
+  ])('%j ends with exit code %d, and what a person reads is where it belongs', (argv, exitCode) => {
+    const script = join(import.meta.dirname, '../../scripts/invoke.ts');
+
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8' });
+
+    expect(status).toBe(exitCode);
+    expect([stdout, stderr].map((text) => text !== '')).toEqual([exitCode === 0, exitCode !== 0]);
+    expect(stdout + stderr).not.toMatch(/^ +at /m);
+  });
 });
 
 describe('the event file', () => {
@@ -110,6 +125,7 @@ describe('the environment', () => {
       expect(environment).toMatchObject({
         MODE: 'dry-run',
         LEDGER_TABLE: 'reflex-Ledger-1A2B',
+        STACK_NAME: 'reflex',
         NOTIFICATIONS_TOPIC_ARN: 'arn:aws:sns:eu-west-1:111122223333:reflex-notifications',
         INBOX_URL: `https://sqs.eu-west-1.amazonaws.com/111122223333/reflex-${fn.folder}-inbox`,
       });

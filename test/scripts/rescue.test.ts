@@ -199,6 +199,51 @@ describe('the script', () => {
     expect(marker()).toMatchObject({ files: names.length, filesFailed: 0 });
   });
 
+  describe('is no proof where the AWS CLI leaves something out', () => {
+    /** An AWS CLI that has other words than today's. */
+    const other = (words: string, instead = '') => {
+      const stubs = join(root, 'bin');
+      mkdirSync(stubs);
+      const out = join(root, 'out');
+      const real = `'${join(bin, 'aws')}' "$@" > '${out}' 2> '${out}.err'; code=$?; sed '${words}' '${out}'; sed '${words}' '${out}.err' >&2; exit $code`;
+      writeFileSync(join(stubs, 'aws'), `#!/bin/sh\n${instead}\n${real}\n`, { mode: 0o755 });
+      return { PATH: `${stubs}:${bin}:${process.env.PATH}` };
+    };
+
+    it('and warns of it in other words', async () => {
+      put('good.log', 'good\n');
+      const socket = createServer().listen(join(mounted, 'socket'));
+      await once(socket, 'listening');
+
+      const { code } = await rescue(other('s/warning/note/'));
+      socket.close();
+
+      expect(code).toBe(75);
+      expect(marker().filesFailed).toBe(1);
+    });
+
+    it('that a second look finds missing, whatever else it has to say', async () => {
+      put('good.log', 'good\n');
+      execFileSync('mkfifo', [join(mounted, 'a-pipe')]);
+
+      const { code } = await rescue(other('', 'case "$*" in *--recursive*) exit 0 ;; esac'));
+
+      expect(code).toBe(75);
+      expect(marker()).toMatchObject({ files: 0, filesFailed: 1 });
+    });
+
+    it('and says of it in other words that it is missing', async () => {
+      put('good.log', 'good\n');
+
+      const { code } = await rescue(
+        other('s/(dryrun) upload/would send/', 'case "$*" in *--recursive*) exit 0 ;; esac'),
+      );
+
+      expect(code).toBe(75);
+      expect(marker()).toMatchObject({ files: 0, filesFailed: 1 });
+    });
+  });
+
   it('is no proof where nothing can be listed in S3', async () => {
     put('app.log', 'text\n');
     s3.refuse = (key) => !key.includes('_RESCUED');

@@ -1,11 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -53,6 +55,10 @@ const mount = (target: string, source: string, filesystem: string): void =>
     `#!/bin/sh\ncase "$*" in *SOURCE*) echo '${source}' ;; *FSTYPE*) echo ${filesystem} ;; *) echo '${target}' ;; esac\n`,
     { mode: 0o755 },
   );
+
+/** A command that is found before the host's own. */
+const stub = (name: string, script: string): void =>
+  writeFileSync(join(stubs, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 
 /** A disk as the kernel shows it in /sys. */
 const disk = (name: string, serial: string): void => {
@@ -166,6 +172,42 @@ describe('the script', () => {
     expect(order.slice(3, 5).sort()).toEqual(['vol-0123456789abcdef0/a-large.log', 'vol-0123456789abcdef0/b[x]*.log']);
     expect(order).toHaveLength(6);
     expect(s3.objects.get(`${prefix}/vol-0123456789abcdef0/a-large.log`)?.length).toBe(9 * 1024 * 1024);
+  });
+
+  it('ships the small files of every directory before the large ones of any', async () => {
+    put('a/large.log', 9 * 1024 * 1024);
+    put('b/small.log', 'text\n');
+
+    await ship({ SHIP_SOURCE: `${logs}/a ${logs}/b` });
+
+    expect(shipped()).toEqual([
+      'vol-0123456789abcdef0/b/small.log',
+      'vol-0123456789abcdef0/a/large.log',
+      '_SHIPPED.json',
+    ]);
+  }, 60_000);
+
+  it('does not wait for a disk that takes what is in memory too slowly', async () => {
+    put('app.log', 'text\n');
+    const over = join(root, 'over');
+    stub('sync', `trap '' TERM; while [ ! -e '${over}' ]; do sleep 0.1; done`);
+
+    const { code } = await ship();
+    writeFileSync(over, '');
+
+    expect(code).toBe(0);
+    expect(shipped()).toEqual(['vol-0123456789abcdef0/app.log', '_SHIPPED.json']);
+  });
+
+  it('writes the marker also where its files take too long to count', async () => {
+    put('app.log', 'text\n');
+    const counted = join(root, 'counted');
+    stub('find', `case "$*" in *%s*) sleep 60; touch '${counted}' ;; *) exec /usr/bin/find "$@" ;; esac`);
+
+    await ship({ SHIP_DEADLINE: String(Math.floor(Date.now() / 1_000) + 8) });
+
+    expect(existsSync(counted)).toBe(false);
+    expect(marker()).toMatchObject({ files: 0, sources: [{ volume: 'vol-0123456789abcdef0', filesystem: 'ext4' }] });
   });
 
   it('leaves out sockets, pipes and links, and is whole without them', async () => {
@@ -288,6 +330,18 @@ describe('where a directory lies', () => {
     expect(marker().sources).toEqual([{ path: logs, volume: null, filesystem: 'xfs' }]);
   });
 
+  it('finds the volume that is mounted upon another, as by an automount', async () => {
+    put('app.log', 'text\n');
+    stub(
+      'findmnt',
+      `case "$*" in *SOURCE*) echo systemd-1; echo /dev/nvme1n1 ;; *FSTYPE*) echo autofs; echo ext4 ;; *) echo '${logs}'; echo '${logs}' ;; esac`,
+    );
+
+    await ship();
+
+    expect(marker().sources).toEqual([{ path: logs, volume: 'vol-0123456789abcdef0', filesystem: 'ext4' }]);
+  });
+
   it('ships several directories, and passes over one that is not there', async () => {
     put('a/one.log', '1\n');
     put('b/two.log', '2\n');
@@ -295,7 +349,7 @@ describe('where a directory lies', () => {
     await ship({ SHIP_SOURCE: `${logs}/a ${logs}/b ${logs}/none` });
 
     expect(marker()).toMatchObject({ files: 2, sources: [{ path: `${logs}/a` }, { path: `${logs}/b` }] });
-  });
+  }, 60_000);
 });
 
 describe('two commands at once', () => {
@@ -345,6 +399,28 @@ describe('two commands at once', () => {
     expect((await first.ended).code).toBe(75);
     expect(second.code).toBe(0);
     expect(marker()).toMatchObject({ phase: 'interruption', partial: false });
+  });
+
+  it('end no process whose number a run had that is long over', async () => {
+    const stranger = spawn('sleep', ['60']);
+    writeFileSync(join(root, 'lock'), `${stranger.pid} pre-copy\n`);
+    stub('flock', 'exit 1');
+
+    const { stderr } = await ship();
+
+    expect(stderr).toContain(`pre-copy ${stranger.pid} does not end`);
+    expect(stranger.signalCode).toBe(null);
+    expect(stranger.kill()).toBe(true);
+    expect(await once(stranger, 'close')).toEqual([null, 'SIGTERM']);
+  });
+
+  it('cannot be kept out by another user: nobody else can open the lock', async () => {
+    put('app.log', 'text\n');
+
+    await ship();
+
+    expect(statSync(join(root, 'lock')).mode & 0o077).toBe(0);
+    expect(readFileSync(script, 'utf8')).toContain(':-/run/reflex-ship-logs}');
   });
 
   it('have the interruption wait until its deadline for a pre-copy that is at its end', async () => {

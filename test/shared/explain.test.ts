@@ -87,6 +87,7 @@ describe('an operator who asks', () => {
 
   it.each([
     ['no ARN', { resource: 'orders' }, 'detail.resource'],
+    ['no URL of a site', { resource: 'ftp://shop.example/' }, 'detail.resource'],
     ['another trigger', { resource: orders, as: 'recovery' }, 'detail.as'],
   ])('is told of %s', async (_, detail, field) => {
     const { handler, world } = instance();

@@ -122,6 +122,19 @@ describe('check-site', () => {
     expect(fn.outcomes[0]?.why).toContain('127.0.0.1 is a local address');
   });
 
+  it('says of a site that is asked about how it is, and remembers nothing of it', async () => {
+    const fn = await start();
+    const explain = (resource: string) => ({ source: 'reflex', 'detail-type': 'Explain', detail: { resource } });
+
+    status = 500;
+    const failing = await fn.invoke(explain(site));
+    const other = await fn.invoke(explain('https://other.example/'));
+
+    expect(failing).toMatchObject({ outcomes: [{ resource: site, reason: 'site-failed-once' }], failures: [] });
+    expect(other).toMatchObject({ outcomes: [{ reason: 'not-opted-in' }], failures: [] });
+    expect(await history(fn)).toEqual([]);
+  });
+
   it('is woken by nothing but its schedule', async () => {
     const fn = await start();
 

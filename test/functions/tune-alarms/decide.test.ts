@@ -195,9 +195,52 @@ describe('a resource that is not ready', () => {
 });
 
 describe('what is said', () => {
-  it('counts what is to be done, and names the resource', () => {
+  const name = (kind: string) => `reflex-tuned-kinesis-orders-${kind}`;
+  const right = (wantedAlarms(stream(2), stackPolicy({})) ?? []).map((settings) => ({ tags: ours, settings }));
+
+  it('names the resource and the alarms that are made', () => {
     const { why } = decide(situation({}), stackPolicy({}), NOW);
-    expect(why).toBe(`3 to make, 0 to tune, 0 to delete, of 3 that ${ARN} should have.`);
+
+    expect(why).toBe(
+      `Alarms of stream/orders: to make ${name('utilization')}, ${name('throttled')}, ${name('iterator-age')}.`,
+    );
+  });
+
+  it('is what changes in an alarm that does not fit, and which ones are too many', () => {
+    const resharded = decide(situation({ alarms: right, subject: stream(4) }), stackPolicy({}), NOW);
+    const levelled = decide(
+      situation({ alarms: right }, { thresholds: { [name('utilization')]: 0.75 } }),
+      stackPolicy({ TARGET_UTILIZATION: '0.4' }),
+      NOW,
+    );
+    const onDemand = decide(situation({ alarms: right, subject: stream(2, 'ON_DEMAND') }), stackPolicy({}), NOW);
+
+    expect(resharded.why).toBe(`Alarms of stream/orders: to tune ${name('utilization')} (shards 2 -> 4).`);
+    expect(levelled.why).toBe(`Alarms of stream/orders: to tune ${name('utilization')} (threshold 0.75 -> 0.6).`);
+    expect(onDemand.why).toBe(`Alarms of stream/orders: to delete ${name('utilization')}.`);
+  });
+
+  it('of a resource that is gone is which alarms go with it', () => {
+    const { why } = decide(situation({ alarms: right.slice(0, 1), subject: { kind: 'gone' } }), stackPolicy({}), NOW);
+
+    expect(why).toBe(`${ARN} does not exist any more: to delete ${name('utilization')}.`);
+  });
+
+  it('is short of a group with many nodes, too', () => {
+    const nodes = Array.from({ length: 90 }, (_, index) => `g-${index}`);
+    const group: Subject = {
+      kind: 'replication-group',
+      id: 'g',
+      status: 'available',
+      nodeType: 'cache.m5.large',
+      vcpus: 2,
+      nodes,
+    };
+
+    const { why } = decide(situation({ subject: group }), stackPolicy({}), NOW);
+
+    expect(why).toMatch(/g-4-cpu and 85 more\.$/);
+    expect(why).not.toContain('g-5-cpu');
   });
 
   it('of a taken name is how to give it back', () => {

@@ -19,7 +19,13 @@ const findings = (ok: boolean): Findings => ({
   },
   checks: [{ what: '2 open shards', ok }],
 });
-const scenario = (run: Scenario['run']): Scenario => ({ id: 'sns', title: 'Title', shows: 'Shows.', run });
+const scenario = (run: Scenario['run']): Scenario => ({
+  id: 'sns',
+  fn: 'reshard-kinesis',
+  title: 'Title',
+  shows: 'Shows.',
+  run,
+});
 const world = {
   told: async () => [{ subject: 'Reflex acted: reshard-kinesis stream/drill-sns (scale-up)', text: '' }],
 } as unknown as World;

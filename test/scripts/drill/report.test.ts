@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { page } from '../../../scripts/drill/html.ts';
 import type { Drill, Story } from '../../../scripts/drill/story.ts';
-import { deployedLines, shardBar, storyLines, verdictLines } from '../../../scripts/drill/terminal.ts';
+import { deployedLines, differenceLines, shardBar, storyLines, verdictLines } from '../../../scripts/drill/terminal.ts';
 import { assemble } from '../../../scripts/drill/trace.ts';
+import type { JsonObject } from '../../../shared/json.ts';
 
 const [trace = null] = assemble([
   { id: 'a', name: 'act', trace_id: '1-5f', parent_id: 'p', start_time: 1, end_time: 1.1 },
@@ -30,6 +31,7 @@ const story: Story = {
   id: 'eventbridge',
   title: 'An alarm on the event bus',
   shows: 'The alarm needs no action.',
+  fn: 'reshard-kinesis',
   status: 'passed',
   note: null,
   name: 'drill-eventbridge',
@@ -67,13 +69,14 @@ describe('a story on the terminal', () => {
     const text = storyLines(story, plain).join('\n');
 
     for (const part of [
+      'Function    reshard-kinesis',
       'EventBridge: alarm a is ALARM',
       'act scale-up',
       '99\u00a0% of 1 shard',
       'UpdateShardCount TargetShardCount=2',
       '1 open shard ',
       '2 open shards, 1 closed',
-      '931 ms from the event to the act',
+      '931 ms from the event to the answer of the call',
       '1-5f',
       'Kinesis UpdateShardCount',
       '03:12:00',
@@ -84,7 +87,17 @@ describe('a story on the terminal', () => {
   });
 
   it('never is wider than the terminal', () => {
-    const long = { ...story, event: 'word '.repeat(60), moments: [{ at: 0, what: 'word '.repeat(60) }] };
+    const words = 'word '.repeat(60);
+    const long: Story = {
+      ...story,
+      event: words,
+      moments: [{ at: 0, what: words }],
+      decision: story.decision && { ...story.decision, actions: [{ call: 'PutMetricAlarm', params: { words } }] },
+      before: { noun: 'alarm', parts: [{ id: 'an-alarm', says: words }] },
+      trace: trace && { ...trace, spans: trace.spans.map((span) => ({ ...span, name: 'Span'.repeat(30) })) },
+      notification: words,
+      checks: [{ what: words, ok: true }],
+    };
 
     expect(Math.max(...storyLines(long, { ...plain, width: 80 }).map((line) => line.length))).toBeLessThanOrEqual(80);
   });
@@ -118,6 +131,7 @@ describe('a resource that consists of parts', () => {
     const text = storyLines(cache, plain).join('\n');
 
     expect(text).toMatch(/AWS before +2 nodes +cache-001 {2}primary\n +cache-002 {2}replica\n/);
+    expect(text.match(/(?<=\n).*(?=cache-002)/g)?.map((line) => line.length)).toEqual([28, 28]);
     expect(text).toMatch(/AWS after +3 nodes +cache-001 {2}primary\n +cache-002 {2}replica\n +cache-003 {2}replica\n/);
     expect(verdictLines(drill([cache]), plain.paint)[0]).toContain('2 → 3');
   });
@@ -136,6 +150,35 @@ describe('a resource that consists of parts', () => {
   });
 });
 
+describe('a call', () => {
+  const calling = (params: JsonObject): Story => ({
+    ...story,
+    decision: story.decision && { ...story.decision, actions: [{ call: 'Call', params }] },
+  });
+  const shown = (params: JsonObject) =>
+    /Calls +(Call.*?)\n {4}AWS/s.exec(storyLines(calling(params), plain).join('\n'))?.[1];
+
+  it('is shown with its parameters as people read them', () => {
+    expect(
+      shown({
+        cluster: 'arn:aws:ecs:us-east-1:123456789012:cluster/p',
+        group: '',
+        AlarmActions: [],
+        Tags: [{ Key: 'reflex:rescue', Value: 'done' }],
+        Targets: [{ Id: '10.0.2.1' }],
+      }),
+    ).toBe('Call cluster=cluster/p Tags=[reflex:rescue=done] Targets=[{Id: 10.0.2.1}]');
+  });
+
+  it('is cut where it is long; the page has all of it', () => {
+    const params = { words: 'word '.repeat(200) };
+
+    expect(shown(params)?.split('\n')).toHaveLength(4);
+    expect(shown(params)).toMatch(/…$/);
+    expect(page(drill([calling(params)]))).toContain('word '.repeat(199));
+  });
+});
+
 describe('the open shards', () => {
   it.each([
     [one, '├───────┤'],
@@ -146,20 +189,33 @@ describe('the open shards', () => {
 });
 
 describe('what was deployed', () => {
-  it('is counted by type, and what is left out is told with its reason', () => {
+  it('is counted by type', () => {
     const queue = (id: string) => ({ id, type: 'AWS::SQS::Queue' });
-    const { differences } = drill([]);
 
-    const text = deployedLines([queue('a'), { id: 'b', type: 'AWS::SNS::Topic' }, queue('c')], differences, 80).join(
-      '\n',
-    );
+    const lines = deployedLines([queue('a'), { id: 'b', type: 'AWS::SNS::Topic' }, queue('c')], 80);
 
-    expect(text).toContain('SNS::Topic SQS::Queue×2');
-    expect(text).toMatch(/Doc\n +the emulator does not know AWS::SSM::Document/);
+    expect(lines).toEqual(['      SNS::Topic SQS::Queue×2']);
+  });
+
+  it('and what it has otherwise than the template is told with the reason, once', () => {
+    const why = 'the emulator does not know AWS::SSM::Document';
+    const differences = ['Doc', 'Other'].map((what) => ({ what, why }));
+
+    expect(differenceLines(differences, plain).slice(1)).toEqual([`    Doc, Other (${why})`]);
+    expect(differenceLines([], plain)).toEqual([]);
   });
 });
 
 describe('the verdict', () => {
+  it('has a line for each scenario, with its function, in columns', () => {
+    const stories: Story[] = [story, { ...story, id: 'a', fn: 'tune-alarms', status: 'failed', note: 'Not so: x' }];
+
+    expect(verdictLines(drill(stories), plain.paint).slice(0, 2)).toEqual([
+      '  ✓ eventbridge  reshard-kinesis  1 → 2   act scale-up             931 ms',
+      '  ✗ a            tune-alarms      Not so: x',
+    ]);
+  });
+
   it('counts what failed and what was skipped', () => {
     const stories: Story[] = [
       story,
@@ -167,9 +223,7 @@ describe('the verdict', () => {
       { ...story, status: 'skipped', note: 'y' },
     ];
 
-    expect(verdictLines(drill(stories), plain.paint).at(-1)).toContain(
-      '1 as it should be, 1 skipped, 1 scenario not remediated',
-    );
+    expect(verdictLines(drill(stories), plain.paint).at(-1)).toContain('1 as it should be, 1 skipped, 1 failed');
   });
 });
 
@@ -207,6 +261,6 @@ describe('the page', () => {
 
   it('says in its title what failed', () => {
     expect(page(drill([story]))).toContain('<title>Reflex drill: 1 of 1 as it should be</title>');
-    expect(page(drill([{ ...story, status: 'failed', note: 'x' }]))).toContain('1 scenario not remediated</title>');
+    expect(page(drill([{ ...story, status: 'failed', note: 'x' }]))).toContain('1 of 1 failed</title>');
   });
 });

@@ -56,6 +56,16 @@ describe('explain', () => {
     expect(out).toContain('What the schedule would lead to now');
   });
 
+  it('asks check-site about a site, which need not have failed before', async () => {
+    const { questions, explain } = answering();
+    const functions = [deployed(), deployed('check-site')];
+    const site = 'https://shop.example/health#well';
+
+    await terminal({ explain, functions }).run('explain', site);
+
+    expect(questions).toEqual([['check-site', site, 'tick']]);
+  });
+
   it('asks every function that looks after the resource', async () => {
     const { questions, explain } = answering();
     const task = 'arn:aws:ecs:eu-west-1:111122223333:task/prod/7a75e7b735c14174aefbca3d0c1dd2c9';

@@ -41,6 +41,24 @@ describe('the table', () => {
     ]);
   });
 
+  it('without a resource is of all of them, also where some have a name without a slash', async () => {
+    const { run, ledger } = terminal();
+    const resources = ['stream/a', 'replicationgroup:b'].map((name) => `arn:aws:any:eu-west-1:111122223333:${name}`);
+    for (const [i, resource] of [...resources, 'https://shop.example/'].entries()) {
+      await ledger.update({ fn, resource }, undefined, (state) => ({
+        state: { ...state, attempts: { UpdateShardCount: [at] } },
+      }));
+      await ledger.record(record({ resource, recordId: recordId(at, String(i)) }));
+    }
+
+    const [history, budgets] = [await run('history'), await run('budgets')];
+
+    for (const name of ['stream/a', 'replicationgroup:b', 'https://shop.example/']) {
+      expect(history.out).toContain(`  ${name}  `);
+      expect(budgets.out).toContain(`${name}  `);
+    }
+  });
+
   it('says what is left of the budget, counting only attempts inside the window', async () => {
     const { run } = await resharded();
     const { out } = await run('history', 'orders');

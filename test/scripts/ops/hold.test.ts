@@ -42,6 +42,16 @@ describe('hold', () => {
     expect(await holdOf(made, 'orders-eu')).toBeUndefined();
   });
 
+  it('refuses an empty name, also where one resource is all there is', async () => {
+    const made = await known('orders');
+
+    const { code, err } = await made.run('hold', '', '--reason', 'load test', '--yes');
+
+    expect(code).toBe(2);
+    expect(err).toContain('Which resource?');
+    expect(await holdOf(made)).toBeUndefined();
+  });
+
   it('holds a resource before Reflex ever saw it, and says so', async () => {
     const made = await known();
     const { out } = await made.run('hold', 'orders', '--reason', 'migration', '--yes');

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { examine } from '../../../scripts/ops/replay.ts';
 import { followUpBody } from '../../../shared/events/reflex-follow-up.ts';
+import { notificationBody } from '../../../shared/events/reflex-notification.ts';
 import { account, alarmEvent, at, region, streamArn } from '../../support/event-builders.ts';
 import { deployed, fn, letter, memoryQueue, terminal } from './terminal.ts';
 
@@ -64,6 +65,10 @@ describe('a dead letter', () => {
         checks: [1, 2, 3].map((check) => ({ resource: streamArn(), incidentId: 'rfx-1', check })),
       }),
       'check 1 of rfx-1 on stream/orders, and 2 more',
+    ],
+    [
+      notificationBody({ subject: 'Reflex needs you: fake stream/orders (bad-tag)', message: '{}' }),
+      'a notification that SNS did not take: Reflex needs you: fake stream/orders (bad-tag)',
     ],
     ['{"source":"aws.s3","detail-type":"Object Created"}', 'for no function: unknown-source'],
   ])('is told in words (%#)', (body, words) => {

@@ -31,7 +31,7 @@ describe('a call in short', () => {
   it('leaves out the stream and says that it failed', () => {
     const params = { StreamARN: streamArn(), TargetShardCount: 2, ScalingType: 'UNIFORM_SCALING', Tags: ['a'] };
     expect(actionText({ call: 'UpdateShardCount', params, error: 'no' })).toBe(
-      'UpdateShardCount TargetShardCount=2 Tags=["a"] FAILED',
+      'UpdateShardCount TargetShardCount=2 Tags=[a] FAILED',
     );
     expect(actionText({ call: 'Ping', params: null })).toBe('Ping');
   });
