@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { type Case, causeOf, historyOf, holds, incidentIdOf, isOutdated, occurrencesOf, triggerOf } from './case.ts';
+import {
+  type Case,
+  causeOf,
+  historyOf,
+  holds,
+  incidentIdOf,
+  isOutdated,
+  isOvertaken,
+  occurrencesOf,
+  triggerOf,
+} from './case.ts';
 import type { Trigger } from './function.ts';
 import * as states from './ledger/state.ts';
 import type { ResourceState } from './ledger/types.ts';
@@ -74,7 +84,7 @@ const comeAgain = async ({ enqueue }: Runtime, c: Case, now: number): Promise<vo
   const { decision, state, check } = c;
   const unattended =
     decision.reason === 'superseded'
-      ? state.intent !== undefined || check !== undefined
+      ? state.intent !== undefined || check !== undefined || (isOvertaken(c) && state.incident === undefined)
       : waits(c) && state.incident === undefined;
   const news = c.heeded.filter(
     ({ signal }) =>
@@ -135,10 +145,12 @@ const advance = async (
   now: number,
   join: states.Join | undefined,
 ): Promise<Advanced> => {
-  const nextCheckAt =
+  // A follow-up that says a fraction of a millisecond would be unreadable.
+  const nextCheckAt = Math.ceil(
     c.decision.kind === 'defer'
       ? c.decision.until
-      : Math.max(now, c.act?.followUpAt ?? now + (c.act?.followUpMs ?? followUpMs));
+      : Math.max(now, c.act?.followUpAt ?? now + (c.act?.followUpMs ?? followUpMs)),
+  );
   const memory = memoryOf(c);
   const names = c.decision.kind === 'escalate' || c.decision.finding !== undefined;
   const told = key === ALWAYS && names ? findingOf(c) : key;

@@ -36,6 +36,7 @@ import {
   percent,
   readsReachReplicas,
   recollected,
+  rememberedOf,
   replicasOf,
   shardsOf,
   type View,
@@ -118,13 +119,12 @@ const decideGroup = (facts: GroupSituation, policy: Policy, now: number): Decisi
 /** A change is verified until the incident ends; then it is history, as is what does not hold any more. */
 const forgetting = (facts: CacheSituation, decision: Decision<ElastiCacheCall>): Decision<ElastiCacheCall> => {
   if (decision.remember !== undefined) return decision;
-  const known: Memory = facts.ledger.remembered;
-  const memory = facts.kind === 'serverless' ? known : recollected(facts);
+  const memory = facts.kind === 'serverless' ? rememberedOf(facts) : recollected(facts);
   const { change, ...kept } = memory;
   if (change !== undefined && (decision.kind === 'skip' || decision.kind === 'escalate')) {
     return { ...decision, remember: kept };
   }
-  return memory === known ? decision : { ...decision, remember: memory };
+  return memory === facts.ledger.remembered ? decision : { ...decision, remember: memory };
 };
 
 // --- A change that was made: wait until it is in service, and measure it ---
@@ -137,7 +137,7 @@ const settling: Rule = (view) => {
   const underWay = occupied(facts);
   if (!PASSING.includes(facts.status)) return undefined;
   if (underWay !== undefined) {
-    const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, waited / 4));
+    const wait = Math.min(5 * MINUTE, Math.max(30 * SECOND, Math.round(waited / 4)));
     const why = `${change.says}: under way for ${duration(waited)} (${underWay}).`;
     return defer('changing', now + wait, why, notInService(memory));
   }
@@ -149,7 +149,7 @@ const settling: Rule = (view) => {
       'measuring',
       now + MEASURE + METRIC_DELAY,
       `${change.says}: ${cameToNothing(view) ? 'available again, without a new node,' : 'in service'} ${duration(waited)} after the call; five minutes of metrics are awaited.`,
-      { ...memory, change: { ...change, availableSince: now } },
+      { ...memory, inServiceAt: now, change: { ...change, availableSince: now } },
     );
   }
   const measured =
@@ -166,11 +166,9 @@ const readsArrive: Rule = (view) => {
   const { change, ...kept } = view.memory;
   if (change?.nodes === undefined || change.availableSince === undefined) return undefined;
   const before = change.nodes;
-  const added = shardsOf(view.hot)
-    .flatMap((shard) => replicasOf(view, shard))
-    .filter(({ id }) => !before.includes(id));
-  const idle = added.filter((node) => isUnread(view, node));
-  if (added.length === 0 || idle.length < added.length) return undefined;
+  const added = shardsOf(view.hot).map((shard) => replicasOf(view, shard).filter(({ id }) => !before.includes(id)));
+  const idle = added.filter((nodes) => nodes.every((node) => isUnread(view, node))).flat();
+  if (idle.length === 0) return undefined;
   const names = idle.map(({ id }) => id).join(', ');
   const since = now - change.availableSince;
   if (since < READS_WITHIN) {
@@ -213,20 +211,24 @@ const unknownType: Rule = ({ facts }) =>
       )
     : undefined;
 
-const unseen: Rule = ({ level, nodes, facts, now }) => {
+const unseen: Rule = (view) => {
+  const { level, nodes, facts, now } = view;
   const blind = nodes.filter((node) => node.level === 'unknown').map(({ id }) => id);
   // The schedule goes on: what is blind stops scale-in there.
-  if (level !== 'unknown' && (level !== 'calm' || blind.length === 0 || facts.trigger === 'tick')) return undefined;
-  const which = blind.length === nodes.length ? 'No node has' : `No node is hot, but ${blind.join(', ')} has not`;
+  if (level !== 'unknown' && (!isWell(view) || blind.length === 0 || facts.trigger === 'tick')) return undefined;
+  const which = blind.length === nodes.length ? 'No node has' : `No node is saturated, but ${blind.join(', ')} has not`;
   return dataMissing(facts, now, `${which} three one-minute points of its CPU in the last ten minutes.`);
 };
 
-/** An alarm comes once: one that came before its metrics, or with only its newest minute of them, is looked at again. */
+/**
+ * An alarm comes once: one that came before its metrics, or with only its newest minute of them, is looked at again, whatever other
+ * alarms say in between: those of two nodes come seconds apart, and one may be over while the other has just begun.
+ */
 const early: Rule = ({ facts, policy, level, nodes, now }) => {
   const limit = policy.actAt === 'warning' ? WARNING : SATURATED;
   const rising = nodes.find(({ use }) => (use.at(-1)?.[1] ?? 0) > limit);
   if (level === 'saturated' || level === policy.actAt || rising === undefined) return undefined;
-  if (facts.trigger !== 'alarm' || facts.ledger.incident !== null) return undefined;
+  if (facts.trigger !== 'alarm' && facts.trigger !== 'recovery') return undefined;
   return defer(
     'not-saturated',
     now + 3 * MINUTE,
@@ -237,7 +239,7 @@ const early: Rule = ({ facts, policy, level, nodes, now }) => {
 /** The engine has room, the network has none: bandwidth grows with the node. */
 const networkBound: Rule = (view) => {
   const { facts, level } = view;
-  if (level === 'saturated' || facts.trigger === 'tick' || facts.trigger === 'recovery') return undefined;
+  if (level === 'saturated' || facts.trigger === 'tick') return undefined;
   const bound = view.nodes.filter(
     ({ load }) => load.networkExceededMinutes >= NETWORK_MINUTES || (load.networkUsage ?? 0) > 100,
   );
@@ -252,14 +254,29 @@ const networkBound: Rule = (view) => {
   );
 };
 
+const isWell = ({ level, facts, reportOnly }: View): boolean => {
+  const verifying = facts.trigger === 'follow-up' || facts.trigger === 'recovery';
+  return level === 'calm' || (level === 'warning' && reportOnly && verifying);
+};
+
 /** Nothing is wrong, any more or after all. */
 const calm: Rule = (view) => {
-  const { level, facts, memory, reportOnly } = view;
-  const verifying = facts.trigger === 'follow-up' || facts.trigger === 'recovery';
-  if (level !== 'calm' && !(level === 'warning' && reportOnly && verifying)) return undefined;
-  if (facts.ledger.incident !== null) return skip('resolved', story(view, memory));
+  const { facts, memory } = view;
+  if (!isWell(view)) return undefined;
+  if (facts.ledger.incident !== null) return skip('resolved', story(view, memory), notYetRead(view));
   if (facts.trigger !== 'tick') return skip('not-saturated', `${heat(view)}; nothing is done up to ${SATURATED} %.`);
   return notAvailable(view) ?? scaleIn(view);
+};
+
+/** A load that goes by itself proves nothing of a replica: one that is idle when it is over has to be read before its shard gets another. */
+const notYetRead = (view: View): Memory | undefined => {
+  const { change, ...kept } = view.memory;
+  const before = change?.nodes;
+  if (before === undefined) return undefined;
+  const idle = view.nodes.filter(
+    (node) => node.role === 'replica' && !before.includes(node.id) && isUnread(view, node),
+  );
+  return idle.length === 0 ? undefined : { ...kept, unread: [...(kept.unread ?? []), ...idle.map(({ id }) => id)] };
 };
 
 /** Did the hot node cool down? */
@@ -515,7 +532,7 @@ const replicasHot: Rule = (view) => {
   const shards = shardsOf(hot);
   const average = (shard: string): number => {
     const all = replicasOf(view, shard);
-    return all.reduce((sum, { now }) => sum + (now ?? 0), 0) / all.length;
+    return all.reduce((sum, { now, load }) => sum + (load.trafficManaged ? 100 : (now ?? 0)), 0) / all.length;
   };
   const busy = shards.filter((shard) => average(shard) >= REPLICAS_BUSY && addedInVain(view, shard).length === 0);
   if (busy.length === 0) {

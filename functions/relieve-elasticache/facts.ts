@@ -36,10 +36,9 @@ export interface Commands extends Rate {
   readonly latency: number | null;
 }
 
-/** An hour of one-minute points in three numbers. */
+/** An hour of one-minute points in two numbers. */
 export interface Hour {
   readonly minutes: number;
-  readonly mean: number;
   readonly peak: number;
 }
 
@@ -74,6 +73,8 @@ export interface NodeLoad {
   readonly networkExceededMinutes: number;
   /** Share of the baseline bandwidth in use, the larger of in and out, %. */
   readonly networkUsage: number | null;
+  /** The same in the busiest minute of the hour. */
+  readonly networkPeakHour: number | null;
 }
 
 export interface CacheNode {
@@ -194,6 +195,8 @@ export type Memory = {
   readonly change?: Change;
   /** The last change that AWS took, epoch ms: cool-downs count from it, not from attempts that changed nothing. */
   readonly changedAt?: number;
+  /** When the last change was seen in service, epoch ms: an hour of calm begins there, however long the change took. */
+  readonly inServiceAt?: number;
   /** By shard id. */
   readonly addedReplicas?: Readonly<Record<string, Added>>;
   readonly addedShards?: Added;

@@ -18,6 +18,9 @@ const ALLOWANCES = [
   'NetworkConntrackAllowanceExceeded',
 ] as const;
 
+/** Share of the baseline bandwidth in use. */
+const BASELINE = ['NetworkBaselineUsageInPercentage', 'NetworkBaselineUsageOutPercentage'] as const;
+
 /** Metrics of a node, each with its statistic. ElastiCache publishes one sample a node and minute: all statistics agree but Sum of a gauge. */
 export const NODE_METRICS = [
   ['EngineCPUUtilization', 'Maximum'],
@@ -33,8 +36,7 @@ export const NODE_METRICS = [
   ['DatabaseCapacityUsagePercentage', 'Maximum'],
   ['ReplicationLag', 'Maximum'],
   ...ALLOWANCES.map((name) => [name, 'Sum'] as const),
-  ['NetworkBaselineUsageInPercentage', 'Maximum'],
-  ['NetworkBaselineUsageOutPercentage', 'Maximum'],
+  ...BASELINE.map((name) => [name, 'Maximum'] as const),
   ...FAMILIES.flatMap((family) => [[family, 'Sum'] as const, [`${family}Latency`, 'Maximum'] as const]),
 ] as const;
 
@@ -58,9 +60,7 @@ export const loadOf = (series: (metric: NodeMetric) => Series, asOf: number): No
   const exceeded = new Set(
     ALLOWANCES.flatMap((metric) => last(metric).flatMap(([at, value]) => (value > 0 ? [at] : []))),
   );
-  const usage = (['NetworkBaselineUsageInPercentage', 'NetworkBaselineUsageOutPercentage'] as const).flatMap(
-    (metric) => (last(metric).length === 0 ? [] : [mean(last(metric))]),
-  );
+  const usage = BASELINE.flatMap((metric) => (last(metric).length === 0 ? [] : [mean(last(metric))]));
   const isMaster = newest(recent('IsMaster'));
   const capacity =
     recent('DatabaseCapacityUsagePercentage').length > 0
@@ -92,6 +92,7 @@ export const loadOf = (series: (metric: NodeMetric) => Series, asOf: number): No
     replicationLag: top(last('ReplicationLag')),
     networkExceededMinutes: exceeded.size,
     networkUsage: usage.length === 0 ? null : Math.max(...usage),
+    networkPeakHour: top(BASELINE.flatMap((metric) => hour(metric))),
   };
 };
 
@@ -113,7 +114,7 @@ export const engineUse = ({ cpu, engineCpu }: Pick<NodeLoad, 'cpu' | 'engineCpu'
 export const engineHour = ({ cpuHour, engineCpuHour }: NodeLoad, vcpus: number): Hour | null => {
   if (vcpus > 2) return engineCpuHour;
   if (cpuHour === null) return null;
-  return { ...cpuHour, mean: Math.min(100, cpuHour.mean * vcpus), peak: Math.min(100, cpuHour.peak * vcpus) };
+  return { ...cpuHour, peak: Math.min(100, cpuHour.peak * vcpus) };
 };
 
 export type Level = 'saturated' | 'warning' | 'calm' | 'unknown';
@@ -170,7 +171,7 @@ const sum = (points: Series): number => points.reduce((total, [, value]) => tota
 const mean = (points: Series): number => (points.length === 0 ? 0 : sum(points) / points.length);
 
 const hourOf = (points: Series): Hour | null =>
-  points.length === 0 ? null : { minutes: points.length, mean: mean(points), peak: Math.max(...values(points)) };
+  points.length === 0 ? null : { minutes: points.length, peak: Math.max(...values(points)) };
 
 /** The middle value; of two, the lower, so that one high value among two is still seen as high. Null: none. */
 export const median = (numbers: readonly number[]): number | null => {

@@ -12,7 +12,7 @@ import type { Reason } from '../../shared/reasons.ts';
 import { commandLine, listTypes, recentEvents } from './commands.ts';
 import type { CacheSituation, Change, Memory } from './facts.ts';
 import { type ElastiCacheCall, type Impossible, isPossible, type Remedy } from './remedies.ts';
-import { cameToNothing, heat, hottest, percent, type View } from './view.ts';
+import { cameToNothing, heat, hottest, percent, rememberedOf, type View } from './view.ts';
 import { maintenanceEnds, snapshotEnds } from './windows.ts';
 
 const MINUTE = 60_000;
@@ -60,12 +60,18 @@ const askedAgain = ({ facts, now }: View, why: string): Defer | undefined =>
 const waitedEnough = ({ trigger, ledger: { incident } }: CacheSituation, now: number): boolean =>
   incident === null ? trigger === 'tick' : now - incident.openedAt >= LOOK_AGAIN;
 
-/** No evidence is none of calm: after an alarm it is waited for, and after a quarter of an hour without any change a person is told. */
+/** No evidence is none of calm: after an alarm or a change it is waited for, and after a quarter of an hour a person is told. */
 export const dataMissing = (facts: CacheSituation, now: number, why: string): Skip | Defer | Escalate => {
   const { incident } = facts.ledger;
   if (incident === null && facts.trigger !== 'alarm') return skip('metrics-missing', why);
-  return incident?.steps === 0 && waitedEnough(facts, now)
-    ? escalate('metrics-missing', why, `An alarm has fired. What has happened: ${recentEvents(facts)}`)
+  const { change } = rememberedOf(facts);
+  const since = change === undefined ? (incident?.openedAt ?? now) : (change.availableSince ?? now);
+  return now - since >= LOOK_AGAIN
+    ? escalate(
+        'metrics-missing',
+        why,
+        `${change === undefined ? 'An alarm has fired' : `Whether it helped is not known: ${change.says}`}. What has happened: ${recentEvents(facts)}`,
+      )
     : defer('metrics-missing', now + 2 * MINUTE, why);
 };
 

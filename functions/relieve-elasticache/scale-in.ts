@@ -1,6 +1,7 @@
 import { type Decision, skip } from '../../shared/decision.ts';
 import type { Added } from './facts.ts';
 import { engineHour } from './load.ts';
+import { creditBaseline } from './node-types.ts';
 import { change, inWindow } from './plan.ts';
 import { type ElastiCacheCall, isOurs, type Remedy, removeReplicas, removeShard, replicasIn } from './remedies.ts';
 import { duration, type NodeView, percent, replicasOf, type View } from './view.ts';
@@ -9,8 +10,10 @@ const MINUTE = 60_000;
 const CALM = 60 * MINUTE;
 /** Of the hour's 60 one-minute points, so many have to be there: CloudWatch's newest may be late. */
 const MINUTES_SEEN = 55;
-/** What a node should carry, %, and the share of it below which an hour is calm (AWS's own scale-in: 75 % of the target). */
+/** What a node should carry in its busiest minute, %, and the share of it below which an hour is calm (AWS's own scale-in: 75 % of the target). */
 const TARGET = 60;
+/** Of the bandwidth that a node has for as long as it likes, %. */
+const NETWORK = 100;
 const CALM_BELOW = 0.75 * TARGET;
 /** Memory that shards may hold after one of them is gone, %: it leaves more free than the 1.5 times its data that AWS asks for. */
 const MEMORY_AFTER = 70;
@@ -36,12 +39,18 @@ export const scaleIn = (view: View): Decision<ElastiCacheCall> => {
   if (view.nodes.some(({ load }) => load.evictionsHour > 0)) {
     return skip('not-calm', 'Keys were evicted within the hour: memory is short.');
   }
-  const throttled = view.nodes.find(({ load }) => load.networkExceededMinutes > 0 || (load.networkUsage ?? 0) > 100);
+  const throttled = view.nodes.find(
+    ({ load }) => load.networkExceededMinutes > 0 || (load.networkPeakHour ?? 0) > NETWORK,
+  );
   if (throttled !== undefined) {
-    return skip('not-calm', `The network of ${throttled.id} is at its limit: fewer nodes would have to carry it.`);
+    return skip(
+      'not-calm',
+      `The network of ${throttled.id} was at its limit within the hour: fewer nodes would have to carry it.`,
+    );
   }
   const seen = `No node was above ${CALM_BELOW} % for an hour (peak ${percent(peak)})`;
-  const last = Math.max(facts.ledger.lastActAt ?? 0, view.memory.changedAt ?? 0);
+  const { changedAt = 0, inServiceAt = 0 } = view.memory;
+  const last = Math.max(facts.ledger.lastActAt ?? 0, changedAt, inServiceAt);
   if (now - last < CALM) {
     return skip('cool-down', `${seen}, but the last change is only ${duration(now - last)} old.`);
   }
@@ -77,19 +86,29 @@ const fewerReplicas = (view: View): Remedy | undefined => {
 const mayGo = ({ policy }: View, added: Added | undefined, count: number): boolean =>
   policy.scaleIn === 'all' || isOurs(added, count);
 
-const meanUse = ({ facts }: View, node: NodeView): number =>
-  (facts.vcpus === null ? null : engineHour(node.load, facts.vcpus))?.mean ?? Number.POSITIVE_INFINITY;
+/**
+ * Engine and network of a node in the busiest minute of the hour, each as a share of what it should carry: of a burstable node no more
+ * than its credits last for.
+ */
+const burdens = ({ facts: { vcpus, nodeType } }: View, { load }: NodeView): [engine: number, network: number] => {
+  const hour = vcpus === null ? null : engineHour(load, vcpus);
+  const lasting = (creditBaseline(nodeType) ?? 100) * (vcpus ?? 0);
+  return [(hour?.peak ?? Number.POSITIVE_INFINITY) / Math.min(TARGET, lasting), (load.networkPeakHour ?? 0) / NETWORK];
+};
 
 /** The load of one replica goes to the others; of the last one, to the primary. */
 const carriesWithout = (view: View, shard: string): boolean => {
   const replicas = replicasOf(view, shard);
   const primary = view.nodes.find((node) => node.shard === shard && node.role === 'primary');
   if (primary === undefined || replicas.length === 0) return false;
-  const total = replicas.reduce((sum, node) => sum + meanUse(view, node), 0);
-  return replicas.length > 1 ? total / (replicas.length - 1) < TARGET : meanUse(view, primary) + total < TARGET;
+  const bearers = replicas.length > 1 ? replicas : [...replicas, primary];
+  const [engine, network] = bearers
+    .map((node) => burdens(view, node))
+    .reduce(([a, b], [engine, network]) => [a + engine, b + network]);
+  return Math.max(engine, network) < bearers.length - 1;
 };
 
-/** The newest shard, where the others have room for its slots and its memory. */
+/** The newest shard, where the others, replicas too, have room for its slots and its memory, and no fewer nodes for its load. */
 const fewerShards = (view: View): Remedy | undefined => {
   const { facts, policy, memory } = view;
   const count = facts.shards.length;
@@ -101,6 +120,9 @@ const fewerShards = (view: View): Remedy | undefined => {
   if (newest === undefined || primaries.length < count) return undefined;
   const grown = count / (count - 1);
   const fits = ({ load }: NodeView) => (load.memoryPeakHour ?? Number.POSITIVE_INFINITY) * grown < MEMORY_AFTER;
-  const carries = (node: NodeView) => meanUse(view, node) * grown < TARGET;
-  return primaries.every((node) => fits(node) && carries(node)) ? removeShard(facts, newest, memory) : undefined;
+  const carries = (node: NodeView) => Math.max(...burdens(view, node)) * grown < 1;
+  const isSmallest = facts.shards.every(({ id }) => replicasIn(facts, newest) <= replicasIn(facts, id));
+  return isSmallest && primaries.every(fits) && view.nodes.every(carries)
+    ? removeShard(facts, newest, memory)
+    : undefined;
 };

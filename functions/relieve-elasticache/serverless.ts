@@ -1,10 +1,10 @@
 import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { commandLine, recentEvents, setTag } from './commands.ts';
-import type { Memory, ServerlessSituation } from './facts.ts';
+import type { ServerlessSituation } from './facts.ts';
 import { dataMissing, pace } from './plan.ts';
 import type { Policy } from './policy.ts';
 import type { ElastiCacheCall } from './remedies.ts';
-import { duration, isFromBefore, notInService } from './view.ts';
+import { duration, isFromBefore, notInService, rememberedOf } from './view.ts';
 
 const MINUTE = 60_000;
 const COOL_DOWN = 10 * MINUTE;
@@ -22,7 +22,7 @@ export const decideServerless = (
   policy: Policy,
   now: number,
 ): Decision<ElastiCacheCall> => {
-  const memory: Memory = facts.ledger.remembered;
+  const memory = rememberedOf(facts);
   const { change, ...kept } = memory;
   if (facts.status === 'deleting') return skip('cache-gone', `${facts.id} is being deleted.`);
   if (facts.status !== 'available') {

@@ -87,12 +87,20 @@ export const notInService = ({ change, ...kept }: Memory): Memory | undefined =>
 /** Creation is told by AWS's clock, a change by Lambda's. */
 const CLOCKS_APART = 15 * 60_000;
 
+/** What is remembered. A change is verified until its incident ends, however it ends: by a refusal or an opt-out, too. */
+export const rememberedOf = ({ ledger: { incident, remembered } }: CacheSituation): Memory => {
+  const memory: Memory = remembered;
+  if (incident !== null || memory.change === undefined) return memory;
+  const { change: _, ...kept } = memory;
+  return kept;
+};
+
 /**
  * What is remembered and still holds: nothing of an earlier group of the same name, and no count that somebody else has set anew. A
  * change that is being verified may not have come yet.
  */
 export const recollected = (facts: GroupSituation): Memory => {
-  const memory: Memory = facts.ledger.remembered;
+  const memory = rememberedOf(facts);
   const { createdAt } = facts;
   if (createdAt !== null && memory.changedAt !== undefined && memory.changedAt < createdAt - CLOCKS_APART) return {};
   if (memory.change !== undefined || occupied(facts) !== undefined) return memory;

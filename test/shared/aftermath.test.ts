@@ -93,6 +93,22 @@ describe('an incident', () => {
     expect(asked.world.told).toMatchObject([{ nextCheckAt: at + 5 * minute }]);
   });
 
+  it('is looked at again also when a decision names a fraction of a millisecond', async () => {
+    let waited = false;
+    const one = instance({
+      decide: (situation, _, now) => {
+        if (waited) return mend(situation);
+        waited = true;
+        return { kind: 'defer', reason: 'measuring', until: now + 120_001 / 4, why: 'Not yet.' };
+      },
+    });
+
+    const results = [await onAlarm(one), ...(await settle(one))];
+
+    expect(reasonsOf(results)).toEqual(['measuring', 'scale-up', 'resolved']);
+    expect(results.flatMap(({ failures }) => failures)).toEqual([]);
+  });
+
   it('is looked at when the act asks for, however long its calls take', async () => {
     const prompt = instance({
       decide: (situation) => ({ ...mend(situation), followUpAt: at + 2 * minute }),

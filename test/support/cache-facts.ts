@@ -45,8 +45,8 @@ export const IDLE: NodeLoad = {
   cpu: minutes(5),
   engineCpu: minutes(10),
   saving: [],
-  cpuHour: { minutes: 60, mean: 5, peak: 8 },
-  engineCpuHour: { minutes: 60, mean: 10, peak: 15 },
+  cpuHour: { minutes: 60, peak: 8 },
+  engineCpuHour: { minutes: 60, peak: 15 },
   credits: null,
   trafficManaged: false,
   isMaster: null,
@@ -60,6 +60,7 @@ export const IDLE: NodeLoad = {
   replicationLag: 0,
   networkExceededMinutes: 0,
   networkUsage: 10,
+  networkPeakHour: 10,
 };
 
 /** An idle node with a hotter engine. */
@@ -69,7 +70,7 @@ export const hot = (use: number | readonly number[], rest: Partial<NodeLoad> = {
     ...IDLE,
     engineCpu: minutes(use),
     cpu: minutes(20),
-    engineCpuHour: { minutes: 60, mean: peak, peak },
+    engineCpuHour: { minutes: 60, peak },
     ...rest,
   };
 };

@@ -469,7 +469,12 @@ describe('D7 the network', () => {
   it.each<[string, NodeLoad, Partial<GroupSituation>, string]>([
     ['the engine is saturated', { ...readHot, networkUsage: 120 }, {}, 'act read-hot-primary'],
     ['it was a burst', hot(40, { networkExceededMinutes: 2, networkUsage: 100 }), {}, 'skip not-saturated'],
-    ['only the schedule asks', hot(40, { networkUsage: 120 }), { trigger: 'tick' }, 'skip not-calm'],
+    [
+      'only the schedule asks',
+      hot(40, { networkUsage: 120, networkPeakHour: 120 }),
+      { trigger: 'tick' },
+      'skip not-calm',
+    ],
     ['nothing can be changed now', hot(40, { networkUsage: 120 }), { status: 'modifying' }, 'defer not-available'],
   ])('is not where %s', (_, load, options, expected) => {
     expect(outcome(decided(group(shard('0001', load, serving), options)))).toBe(expected);
@@ -801,6 +806,18 @@ describe('R6 traffic management', () => {
     expect(outcome(decision)).toBe('act traffic-managed');
     expect(callOf(decision)).toMatchObject({ call: 'IncreaseReplicaCount' });
   });
+
+  it.each([
+    [[50], 'act traffic-managed'],
+    [[50, 50], 'act traffic-managed'],
+    [[50, 5], 'escalate uneven-reads'],
+  ])(
+    'of replicas at %j %%, held back from 50 %% on, is no sign of uneven reads where all are: %s',
+    (uses, expected) => {
+      const replicas = uses.map((use) => hot(use, { commands: READS, trafficManaged: use === 50 }));
+      expect(outcome(decided(group(shard('0001', IDLE, ...replicas))))).toBe(expected);
+    },
+  );
 
   it('lends a saturated engine no other reason', () => {
     const facts = group(shard('0001', { ...readHot, trafficManaged: true }, serving));

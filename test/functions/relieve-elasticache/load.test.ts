@@ -44,15 +44,16 @@ describe('a load', () => {
       replicationLag: null,
       networkExceededMinutes: 0,
       networkUsage: null,
+      networkPeakHour: null,
     });
   });
 
-  it('keeps ten minutes of CPU, and an hour in three numbers', () => {
+  it('keeps ten minutes of CPU, and an hour in two numbers', () => {
     const { engineCpu, engineCpuHour } = of({ EngineCPUUtilization: every((ago) => (ago === 30 ? 80 : 20)) });
 
     expect(engineCpu[0]?.[0]).toBeGreaterThanOrEqual(at - 10 * MINUTE);
     expect(engineCpu).toHaveLength(9);
-    expect(engineCpuHour).toEqual({ minutes: 59, mean: expect.closeTo(21, 0), peak: 80 });
+    expect(engineCpuHour).toEqual({ minutes: 59, peak: 80 });
   });
 
   it('takes no part of what is older than the hour, or yet to come', () => {
@@ -98,6 +99,14 @@ describe('a load', () => {
     expect(of({ NetworkBaselineUsageInPercentage: every(30) }).networkUsage).toBe(30);
   });
 
+  it('knows the busiest minute of the hour of either way', () => {
+    const { networkPeakHour } = of({
+      NetworkBaselineUsageInPercentage: every((ago) => (ago === 50 ? 90 : 30)),
+      NetworkBaselineUsageOutPercentage: every(40),
+    });
+    expect(networkPeakHour).toBe(90);
+  });
+
   it('sees credits that come every five minutes, and no older ones', () => {
     expect(of({ CPUCreditBalance: [[at - 19 * MINUTE, 3]] }).credits).toBe(3);
     expect(of({ CPUCreditBalance: [[at - 21 * MINUTE, 3]] }).credits).toBeNull();
@@ -139,8 +148,8 @@ describe('the engine’s use', () => {
   });
 
   it('of an hour is in the same unit', () => {
-    const load = { ...IDLE, cpuHour: { minutes: 60, mean: 30, peak: 70 } };
-    expect(engineHour(load, 2)).toEqual({ minutes: 60, mean: 60, peak: 100 });
+    const load = { ...IDLE, cpuHour: { minutes: 60, peak: 70 } };
+    expect(engineHour(load, 2)).toEqual({ minutes: 60, peak: 100 });
     expect(engineHour(load, 4)).toBe(IDLE.engineCpuHour);
     expect(engineHour({ ...IDLE, cpuHour: null }, 2)).toBeNull();
   });

@@ -153,7 +153,7 @@ describe('a group', () => {
     expect(load?.engineCpu).toHaveLength(9);
     expect(load?.engineCpu.at(-1)).toEqual([Math.floor(fake.clock() / MINUTE) * MINUTE - MINUTE, 95]);
     expect(load).toMatchObject({
-      engineCpuHour: { minutes: 59, mean: 95, peak: 95 },
+      engineCpuHour: { minutes: 59, peak: 95 },
       isMaster: true,
       newConnections: { before: 100 },
       commands: { GetTypeCmds: { perMinute: 60_000, latency: 9, before: 60_000 } },

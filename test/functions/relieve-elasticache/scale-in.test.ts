@@ -7,10 +7,7 @@ import { at } from '../../support/event-builders.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const added = (from: number, count: number): Memory => ({ addedReplicas: { '0001': { from, count } } });
-const carrying = (mean: number): NodeLoad => ({
-  ...IDLE,
-  engineCpuHour: { minutes: 60, mean, peak: Math.min(45, mean) },
-});
+const carrying = (peak: number): NodeLoad => ({ ...IDLE, engineCpuHour: { minutes: 60, peak } });
 /** The schedule looks at it; two replicas, of which Reflex added one. */
 const calm = (options: Parameters<typeof group>[1] = {}, load: Partial<NodeLoad> = {}) => {
   const node = { ...IDLE, ...load };
@@ -64,15 +61,14 @@ describe('after an hour of calm', () => {
   });
 
   it.each<[string, Partial<NodeLoad>, string]>([
-    ['a minute was above 45 %', { engineCpuHour: { minutes: 60, mean: 10, peak: 45.1 } }, 'skip not-saturated'],
-    ['none was', { engineCpuHour: { minutes: 60, mean: 10, peak: 45 } }, 'act scale-in-cache'],
-    ['six minutes are missing', { engineCpuHour: { minutes: 54, mean: 10, peak: 15 } }, 'skip metrics-missing'],
-    ['five minutes are missing', { engineCpuHour: { minutes: 55, mean: 10, peak: 15 } }, 'act scale-in-cache'],
+    ['a minute was above 45 %', { engineCpuHour: { minutes: 60, peak: 45.1 } }, 'skip not-saturated'],
+    ['six minutes are missing', { engineCpuHour: { minutes: 54, peak: 15 } }, 'skip metrics-missing'],
+    ['five minutes are missing', { engineCpuHour: { minutes: 55, peak: 15 } }, 'act scale-in-cache'],
     ['the hour is missing', { engineCpuHour: null }, 'skip metrics-missing'],
     ['keys were evicted', { evictionsHour: 1 }, 'skip not-calm'],
     ['a network allowance was exceeded', { networkExceededMinutes: 1 }, 'skip not-calm'],
-    ['more than the baseline bandwidth is in use', { networkUsage: 100.1 }, 'skip not-calm'],
-    ['just the baseline bandwidth is in use', { networkUsage: 100 }, 'act scale-in-cache'],
+    ['more than the baseline bandwidth was in use', { networkPeakHour: 100.1 }, 'skip not-calm'],
+    ['just the baseline bandwidth was in use', { networkPeakHour: 100 }, 'skip nothing-to-remove'],
   ])('where %s: %s', (_, load, expected) => {
     expect(outcome(decided(calm({}, load)))).toBe(expected);
   });
@@ -92,17 +88,33 @@ describe('after an hour of calm', () => {
     expect(outcome(decided({ ...facts, ledger }))).toBe(expected);
   });
 
+  it.each([
+    [59, 'skip cool-down'],
+    [60, 'act scale-in-cache'],
+  ])('%d minutes after a change that took hours came into service: %s', (minutes, expected) => {
+    const remembered = { ...added(1, 1), changedAt: at - 5 * HOUR, inServiceAt: at - minutes * MINUTE };
+    expect(outcome(decided(calm({ remembered })))).toBe(expected);
+  });
+
   it('takes an hour between two steps', () => {
     const facts = calm({ remembered: { ...added(1, 1), changedAt: at - HOUR } });
     const decision = decided({ ...facts, ledger: { ...facts.ledger, lastActAt: at - HOUR } });
     expect(decision).toMatchObject({ coolDownMs: HOUR });
   });
 
+  it('one of five replicas that reached 45 % goes', () => {
+    const facts = group(shard('0001', IDLE, ...Array(5).fill(carrying(45))), {
+      trigger: 'tick',
+      remembered: added(4, 1),
+    });
+    expect(outcome(decided(facts))).toBe('act scale-in-cache');
+  });
+
   it.each([
     [29, 'act scale-in-cache'],
     [30, 'skip nothing-to-remove'],
-  ])('two replicas at %d %%: the other would carry both below 60 %%: %s', (mean, expected) => {
-    const facts = group(shard('0001', IDLE, carrying(mean), carrying(mean)), {
+  ])('two replicas at %d %% in their busiest minute: the other would carry both below 60 %%: %s', (peak, expected) => {
+    const facts = group(shard('0001', IDLE, carrying(peak), carrying(peak)), {
       trigger: 'tick',
       remembered: added(1, 1),
     });
@@ -112,14 +124,34 @@ describe('after an hour of calm', () => {
   it.each([
     [29, 'act scale-in-cache'],
     [30, 'skip nothing-to-remove'],
-  ])('one replica at %d %%: the primary at 30 %% would carry both: %s', (mean, expected) => {
-    const facts = group(shard('0001', carrying(30), carrying(mean)), {
+  ])('one replica at %d %%: the primary at 30 %% would carry both: %s', (peak, expected) => {
+    const facts = group(shard('0001', carrying(30), carrying(peak)), {
       trigger: 'tick',
       failover: false,
       remembered: added(0, 1),
     });
     expect(outcome(decided(facts, { 'min-replicas': '0' }))).toBe(expected);
   });
+
+  it.each([
+    [49, 'act scale-in-cache'],
+    [50, 'skip nothing-to-remove'],
+    [null, 'act scale-in-cache'],
+  ])('two replicas at %s %% of their bandwidth in their busiest minute: %s', (networkPeakHour, expected) => {
+    expect(outcome(decided(calm({}, { networkPeakHour })))).toBe(expected);
+  });
+
+  it.each([
+    ['cache.t4g.micro', 9, 'act scale-in-cache'],
+    ['cache.t4g.micro', 10, 'skip nothing-to-remove'],
+    ['cache.m7g.large', 10, 'act scale-in-cache'],
+  ])(
+    'two replicas of %s at %d %% of a core, of which credits last for 20 %% on a micro: %s',
+    (nodeType, peak, expected) => {
+      const load = { cpuHour: { minutes: 60, peak: peak / 2 } };
+      expect(outcome(decided(calm({ nodeType, vcpus: 2 }, load)))).toBe(expected);
+    },
+  );
 
   it('Application Auto Scaling keeps what it owns', () => {
     expect(outcome(decided(calm({ autoscaled: ['Replicas'] })))).toBe('skip nothing-to-remove');
@@ -154,8 +186,8 @@ describe('an hour of which only a part was calm', () => {
     group(shard('0001', IDLE, IDLE, { ...IDLE, ...odd }), { trigger: 'tick', remembered: added(1, 1) });
 
   it.each<[string, Partial<NodeLoad>, string]>([
-    ['one node was busy', { engineCpuHour: { minutes: 60, mean: 10, peak: 46 } }, 'skip not-saturated'],
-    ['one node has gaps', { engineCpuHour: { minutes: 54, mean: 10, peak: 15 } }, 'skip metrics-missing'],
+    ['one node was busy', { engineCpuHour: { minutes: 60, peak: 46 } }, 'skip not-saturated'],
+    ['one node has gaps', { engineCpuHour: { minutes: 54, peak: 15 } }, 'skip metrics-missing'],
     ['one node evicted keys', { evictionsHour: 1 }, 'skip not-calm'],
     ['none did', {}, 'act scale-in-cache'],
   ])('because %s: %s', (_, odd, expected) => {
@@ -173,8 +205,8 @@ describe('the load of a replica that goes', () => {
   const own = (id: string, from: number): Memory => ({ addedReplicas: { [id]: { from, count: 1 } } });
 
   it('is shared by all that stay', () => {
-    const four = (mean: number) =>
-      group(shard('0001', IDLE, carrying(mean), carrying(mean), carrying(mean)), {
+    const four = (peak: number) =>
+      group(shard('0001', IDLE, carrying(peak), carrying(peak), carrying(peak)), {
         trigger: 'tick',
         remembered: own('0001', 2),
       });
@@ -237,11 +269,13 @@ describe('a shard that was added', () => {
     ['its memory is not known', {}, { memoryPeakHour: null }, 'skip nothing-to-remove'],
     [
       'the others would be at 60 % of their engine',
-      { engineCpuHour: { minutes: 60, mean: 40, peak: 45 } },
+      { engineCpuHour: { minutes: 60, peak: 40 } },
       {},
       'skip nothing-to-remove',
     ],
-    ['they would be just below', { engineCpuHour: { minutes: 60, mean: 39.9, peak: 45 } }, {}, 'act scale-in-cache'],
+    ['they would be just below', { engineCpuHour: { minutes: 60, peak: 39.9 } }, {}, 'act scale-in-cache'],
+    ['the others would be at their bandwidth', { networkPeakHour: 67 }, {}, 'skip nothing-to-remove'],
+    ['they would be just below it', { networkPeakHour: 66 }, {}, 'act scale-in-cache'],
   ])('where %s: %s', (_, load, last, expected) => {
     expect(outcome(decided(three(load, {}, last), SHARDS))).toBe(expected);
   });
@@ -277,12 +311,27 @@ describe('a shard that was added', () => {
   it.each<[string, Partial<NodeLoad>, Partial<NodeLoad>, string]>([
     ['primary', { memoryPeakHour: 60 }, {}, 'skip nothing-to-remove'],
     ['replica, which only follows', {}, { memoryPeakHour: 60 }, 'act scale-in-cache'],
-    ['primary by its engine', { engineCpuHour: { minutes: 60, mean: 44, peak: 45 } }, {}, 'skip nothing-to-remove'],
+    ['primary by its engine', { engineCpuHour: { minutes: 60, peak: 45 } }, {}, 'skip nothing-to-remove'],
+    [
+      'replica by its engine, for reads move too',
+      {},
+      { engineCpuHour: { minutes: 60, peak: 45 } },
+      'skip nothing-to-remove',
+    ],
   ])('is judged by each %s', (_, primary, replica, expected) => {
     const nodes = [
       ...shard('0001', { ...IDLE, ...primary }, { ...IDLE, ...replica }),
       ...['0002', '0003'].flatMap((id) => shard(id, IDLE, IDLE)),
     ];
+    const facts = group(nodes, { trigger: 'tick', remembered: { addedShards: { from: 2, count: 1 } } });
+    expect(outcome(decided(facts, SHARDS))).toBe(expected);
+  });
+
+  it.each([
+    ['0003', 'skip nothing-to-remove'],
+    ['0001', 'act scale-in-cache'],
+  ])('with one replica more in shard %s: its load finds as many nodes elsewhere: %s', (larger, expected) => {
+    const nodes = ['0001', '0002', '0003'].flatMap((id) => shard(id, IDLE, IDLE, ...(id === larger ? [IDLE] : [])));
     const facts = group(nodes, { trigger: 'tick', remembered: { addedShards: { from: 2, count: 1 } } });
     expect(outcome(decided(facts, SHARDS))).toBe(expected);
   });

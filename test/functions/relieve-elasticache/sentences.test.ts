@@ -87,7 +87,7 @@ describe('a person reads', () => {
       -> Please report it. What has happened: aws elasticache describe-events --duration 1440 --source-type replication-group --source-identifier orders
       escalate unknown-node-type: cache.x9.large: neither the table nor EC2 says how many vCPUs it has, and the threshold depends on it.
       -> Judge it by hand: up to 2 vCPUs CPUUtilization at 90 / N %, from 4 EngineCPUUtilization at 90 %. N: aws ec2 describe-instance-types --query 'InstanceTypes[0].VCpuInfo.DefaultVCpus' --instance-types x9.large
-      defer metrics-missing: No node is hot, but node-0001-2 has not three one-minute points of its CPU in the last ten minutes.
+      defer metrics-missing: No node is saturated, but node-0001-2 has not three one-minute points of its CPU in the last ten minutes.
       defer metrics-missing: No node has three one-minute points of its CPU in the last ten minutes.
       defer not-available: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (modifying); nothing can be changed until it is over.
       defer resharding: Engine core in use: node-0001-2 (primary) 96 %. Something else is under way (resharding); nothing can be changed until it is over.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Change, GroupSituation, Memory } from '../../../functions/relieve-elasticache/facts.ts';
+import type { Change, GroupSituation, Memory, NodeLoad } from '../../../functions/relieve-elasticache/facts.ts';
 import { relieveElastiCache } from '../../../functions/relieve-elasticache/function.ts';
 import {
   ALL,
@@ -168,6 +168,151 @@ describe('shards that Reflex has added', () => {
   });
 });
 
+describe('a change that takes its time', () => {
+  it('is looked at again at a whole millisecond, whenever it is looked at', () => {
+    const busy = group(shard('0001', readHot, serving), { status: 'modifying' });
+    for (const waited of [121_001, 200_002, 345_679, 1_199_999]) {
+      const decision = decided(verifying(busy, { change: change({ at: at - waited }) }));
+
+      expect(decision).toMatchObject({ kind: 'defer', reason: 'changing' });
+      expect(decision.kind === 'defer' && Number.isInteger(decision.until)).toBe(true);
+    }
+  });
+
+  it('has each of its checks understood, however long a call takes', async () => {
+    fake.elasticache.createGroup('orders', { replicas: 1, changeMs: 25 * MINUTE });
+    offered(
+      fake,
+      'orders',
+      readLoad(() => 1.9),
+    );
+    const function_ = await deployed(fake, relieveElastiCache);
+
+    const slowly = () => {
+      fake.clock.advance(137);
+      return undefined;
+    };
+    fake.fault('DescribeReplicationGroups', slowly, 100);
+    function_.send(alarm());
+    await function_.run(40 * MINUTE);
+
+    expect(function_.outcomes.at(-1)).toMatchObject({ decision: 'skip', reason: 'resolved' });
+    expect(fake.sqs.dead).toEqual([]);
+  });
+});
+
+describe('a change whose incident ended before it was verified', () => {
+  // A quota, or an opt-out in the middle.
+  const remembered: Memory = { change: change({ nodes: ['node-0001-1', 'node-0001-2'] }), changedAt: at - 20 * MINUTE };
+
+  it('delays no look at new trouble', () => {
+    const decision = decided(group(shard('0001', readHot, serving), { remembered }));
+
+    expect(outcome(decision)).toBe('act read-hot-primary');
+    expect(decision.why).not.toContain('no node came');
+  });
+
+  it('and of a serverless cache neither', () => {
+    const ledger = { attempts: {}, lastActAt: null, incident: null, remembered };
+    const decision = decided(serverless({ ledger }), ALL);
+
+    expect(outcome(decision)).toBe('act serverless-limit');
+  });
+
+  it('is forgotten by the schedule', () => {
+    const decision = decided(group(shard('0001', IDLE, IDLE), { trigger: 'tick', remembered }));
+    expect(decision.remember).toEqual({ changedAt: at - 20 * MINUTE });
+  });
+});
+
+describe('a replica that clients do not read from', () => {
+  const before = ['node-0001-1', 'node-0001-3', 'node-0002-1', 'node-0002-3'];
+  const nodes = (second: NodeLoad) => [
+    ...shard('0001', readHot, serving, serving),
+    ...shard('0002', readHot, serving, second),
+  ];
+  const unread: NodeLoad = { ...IDLE, commands: {} };
+  const since = (minutes: number): Memory => ({
+    change: change({ nodes: before, availableSince: at - minutes * MINUTE }),
+    changedAt: at - 30 * MINUTE,
+  });
+
+  it('is waited for and told of also where that of another shard is read', () => {
+    const told = decided(verifying(group(nodes(unread)), since(15)));
+
+    expect(outcome(decided(verifying(group(nodes(unread)), since(14))))).toBe('defer awaiting-reads');
+    expect(outcome(told)).toBe('escalate reads-not-offloaded');
+    expect(told.remember).toMatchObject({ unread: ['node-0002-2'] });
+    expect(told.why).not.toContain('node-0001-2 in service');
+  });
+
+  it('while a burst passes gets no sister in the next one, until it is read', () => {
+    const burst = (third: NodeLoad) => shard('0001', readHot, serving, third);
+    const over = shard('0001', IDLE, serving, unread);
+    const done = decided(verifying(group(over), since(6)));
+    const remembered = done.remember as Memory;
+
+    expect(outcome(done)).toBe('skip resolved');
+    expect(remembered).toMatchObject({ unread: ['node-0001-2'] });
+    expect(remembered.change).toBeUndefined();
+    expect(outcome(decided(group(burst(unread), { remembered })))).toBe('escalate reads-not-offloaded');
+    expect(outcome(decided(group(burst(serving), { remembered })))).toBe('act read-hot-primary');
+  });
+
+  it('is not told of where all are read', () => {
+    expect(outcome(decided(verifying(group(nodes(serving)), since(15))))).toBe('act read-hot-primary');
+  });
+});
+
+describe('two replicas that share a burst within the hour', () => {
+  it.each([
+    [0.8, 'nothing-to-remove'],
+    [0.5, 'scale-in-cache'],
+  ])('of %d cores, idle otherwise: %s', async (burst, expected) => {
+    const tags = { 'reflex:enabled': 'true', 'reflex:scale-in': 'all' };
+    fake.elasticache.createGroup('orders', { replicas: 2, tags });
+    const since = fake.clock() - 40 * MINUTE;
+    const cores = (minute: number) => (minute > since && minute < since + 10 * MINUTE ? burst : 0.05);
+    offered(fake, 'orders', (node, shard, _, minute) =>
+      readLoad(
+        () => cores(minute),
+        ({ primary }) => !primary,
+      )(node, shard),
+    );
+    const function_ = await deployed(fake, relieveElastiCache);
+
+    function_.send(tick('all'));
+    await function_.run(2_000);
+
+    expect(function_.outcomes.at(-1)).toMatchObject({ reason: expected });
+  });
+});
+
+describe('two shards that can go', () => {
+  it('go with an hour of calm between them, though moving the slots of one takes half of it', async () => {
+    const tags = { 'reflex:enabled': 'true', 'reflex:scale-in': 'all', 'reflex:allow': 'shards' };
+    fake.elasticache.createGroup('orders', { shards: 4, tags, changeMs: 50 * MINUTE });
+    offered(
+      fake,
+      'orders',
+      readLoad(() => 0.1),
+    );
+    const function_ = await deployed(fake, relieveElastiCache);
+    const shards = () => fake.elasticache.group('orders').shards.length;
+
+    for (let hour = 0; hour < 2; hour++) {
+      function_.send(tick('all'));
+      await function_.run(HOUR);
+    }
+    expect(fake.called('ModifyReplicationGroupShardConfiguration')).toHaveLength(1);
+    expect(function_.outcomes.at(-1)).toMatchObject({ reason: 'cool-down' });
+    function_.send(tick('all'));
+    await function_.run(HOUR);
+
+    expect(shards()).toBe(2);
+  });
+});
+
 describe('a change that is seen to begin only after a first look', () => {
   const seen: Memory = {
     change: change({ nodes: ['node-0001-1', 'node-0001-2'], availableSince: at - 6 * MINUTE }),
@@ -218,6 +363,27 @@ describe('the schedule in place of a follow-up that was lost', () => {
     expect(outcome(decided(overdue(group(shard('0001', hot([]), serving)), remembered)))).toBe('defer metrics-missing');
   });
 
+  it.each([
+    [14, 'defer metrics-missing'],
+    [15, 'escalate metrics-missing'],
+  ])('tells a person where that node is still blind %d minutes after the change: %s', (minutes, expected) => {
+    const remembered = { change: change({ at: at - HOUR, availableSince: at - minutes * MINUTE }) };
+    const facts = overdue(group(shard('0001', hot([]), serving)), remembered);
+    const limit = serverless({ throttled: [], ecpuPerSecond: [], ledger: facts.ledger });
+
+    expect(outcome(decided(facts))).toBe(expected);
+    expect(outcome(decided(limit))).toBe(expected);
+    if (minutes === 15) expect(adviceOf(decided(facts))).toContain('Whether it helped is not known: one replica more');
+  });
+
+  it('gives none while it is blind and another node is at the warning level', () => {
+    const remembered = { change: change({ availableSince: at - 11 * MINUTE }) };
+    const warm = hot(75, { commands: readHot.commands });
+
+    expect(outcome(decided(overdue(group(shard('0001', hot([]), warm)), remembered)))).toBe('defer metrics-missing');
+    expect(outcome(decided(overdue(group(shard('0001', IDLE, warm)), remembered)))).toBe('skip resolved');
+  });
+
   it('gives no all-clear while the network is the limit', () => {
     expect(decided(overdue(group(shard('0001', hot(40, { networkUsage: 120 }), serving)))).reason).toBe(
       'network-bound',
@@ -253,6 +419,26 @@ describe('an alarm', () => {
 
     expect(outcome(decided(facts, tags))).toBe(expected);
     expect(outcome(decided({ ...facts, trigger: 'tick' }, tags))).not.toBe('defer not-saturated');
+  });
+
+  it.each(['alarm', 'recovery'] as const)(
+    'that waits for its metrics is not ended by the %s of another node in between',
+    (trigger) => {
+      const rising = group(shard('0001', hot([20, 20, 20, 20, 95]), serving));
+      const over = group(shard('0001', hot([20, 20, 95, 95, 20]), serving));
+
+      expect(outcome(decided({ ...open(rising, 1), trigger }))).toBe('defer not-saturated');
+      expect(outcome(decided({ ...open(over, 1), trigger }))).toBe('skip resolved');
+      expect(outcome(decided(open(rising, 4)))).toBe('skip resolved');
+    },
+  );
+
+  it('of a network at its limit is not ended by the recovery of another', () => {
+    const facts = open(group(shard('0001', hot(40, { networkUsage: 120 }), serving)), 5);
+    const well = open(group(shard('0001', hot(40), serving)), 5);
+
+    expect(decided({ ...facts, trigger: 'recovery' }).reason).toBe('network-bound');
+    expect(outcome(decided({ ...well, trigger: 'recovery' }))).toBe('skip resolved');
   });
 
   it('of a rise that has only begun ends in a replica, with no other event', async () => {
