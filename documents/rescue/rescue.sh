@@ -85,22 +85,19 @@ head -n 50 "$work/copied" >&2
 
 # --- Checking: what a second look would still copy is not in S3, whatever the first one said. ---
 
-aws s3 sync "$RESCUE_SOURCE" "$RESCUE_DESTINATION" --no-follow-symlinks --size-only --dryrun > "$work/missing" 2> "$work/checked"
+aws s3 sync "$RESCUE_SOURCE" "$RESCUE_DESTINATION" --no-follow-symlinks --size-only --no-progress --dryrun > "$work/missing" 2> "$work/checked"
 checked=$?
 
-count() {
-  local n=0 line
-  while read -r line; do [[ $line == $1* ]] && n=$((n + 1)); done < "$2"
-  printf '%d' "$n"
-}
+warned=0
+while read -r line; do [[ $line == 'warning: '* ]] && warned=$((warned + 1)); done < "$work/copied"
+# Where S3 has all of it, nothing is said.
+missing=$(wc -l < "$work/missing")
 # Links are passed over in silence, special files and what cannot be read with a warning; any other warning is of a file that was left out.
-warned=$(count 'warning: ' "$work/copied")
-missing=$(count '(dryrun) upload: ' "$work/missing")
 left_out=$((warned > special + unreadable ? warned - special - unreadable : 0))
 failed=$((missing + left_out + unreadable))
 # Exit codes of `aws s3`: 0 all; 1 some failed; 2 some left out, which the warnings tell; others: it did not work at all.
-case $copied in
-  0 | 2) ;;
+case $copied:$warned in
+  0:* | 2:[1-9]*) ;;
   *) [ "$failed" -gt 0 ] || failed=1 ;;
 esac
 case $checked in

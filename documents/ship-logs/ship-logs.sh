@@ -12,7 +12,9 @@ set -u
 
 RESERVE=5 # seconds kept for the marker
 SMALL=8192k # files above this size go last
-LOCK=${SHIP_LOCK:-/run/lock/reflex-ship-logs}
+# In /run/lock anybody may make a file first, and whoever can open this one can hold it.
+LOCK=${SHIP_LOCK:-/run/reflex-ship-logs}
+umask 077
 SYS=${SHIP_SYS:-/sys}
 
 say() { printf 'ship-logs: %s\n' "$*" >&2; }
@@ -28,9 +30,9 @@ case ${SHIP_DESTINATION:-} in s3://?*) ;; *) fail 64 'SHIP_DESTINATION: expected
 case ${SHIP_PHASE:-} in pre-copy | interruption) ;; *) fail 64 'SHIP_PHASE: expected pre-copy or interruption' ;; esac
 case ${SHIP_DEADLINE:-} in '' | *[!0-9]*) fail 64 'SHIP_DEADLINE: expected epoch seconds' ;; esac
 command -v aws > /dev/null || fail 69 'the AWS CLI is not installed'
-there=
-for named in $SHIP_SOURCE; do [ -d "$named" ] && there=yes; done
-[ -n "$there" ] || fail 69 "no directory: $SHIP_SOURCE"
+there=0
+for named in $SHIP_SOURCE; do [ -d "$named" ] && there=$((there + 1)); done
+[ "$there" -gt 0 ] || fail 69 "no directory: $SHIP_SOURCE"
 
 imds() {
   token=$(curl -sf -m 2 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token) &&
@@ -59,7 +61,8 @@ if ! flock -n 9; then
     exit 0
   fi
   say "ends $holding $holder"
-  kill -TERM "$holder" 2> /dev/null
+  # What is written there may be of a run long over, whose number another process has by now.
+  [ "$(readlink -f "/proc/$holder/fd/9")" = "$(readlink -f "$LOCK")" ] && kill -TERM "$holder" 2> /dev/null
   # It hears the signal when it has counted its files or written its marker.
   flock -w "$(left)" 9 || fail 75 "$holding $holder does not end"
 fi
@@ -74,17 +77,19 @@ flush() {
     done
   fi
   command -v journalctl > /dev/null && timeout 3 journalctl --sync
-  timeout 10 sync
+  # On a busy disk, or with an NFS server that is gone, no signal ends it; what is shipped is read from memory as well.
+  timeout 10 sync > /dev/null &
 } 2> /dev/null
 flush 9>&-
 
 # --- Where a directory lies: its volume, and its path inside it, as the rescue will find it. ---
 
 # Prints "<volume id> <filesystem> <path>", or "host <filesystem> <absolute path>" where no EBS volume can be told.
+# Of mounts upon each other (an automount is one) the last is the one that is seen.
 locate() {
-  source=$(findmnt -n -o SOURCE --target "$1" | head -n 1)
-  filesystem=$(findmnt -n -o FSTYPE --target "$1" | head -n 1)
-  target=$(findmnt -n -o TARGET --target "$1" | head -n 1)
+  source=$(findmnt -n -o SOURCE --target "$1" | tail -n 1)
+  filesystem=$(findmnt -n -o FSTYPE --target "$1" | tail -n 1)
+  target=$(findmnt -n -o TARGET --target "$1" | tail -n 1)
   device=${source%%\[*}
   inside=
   case $source in *\[*\]) inside=${source#*\[} inside=${inside%\]} ;; esac
@@ -128,6 +133,12 @@ limited() {
   return "$code"
 }
 
+# Counting a large tree takes long, and is not worth the marker: it ends with the deadline, or a second later.
+look() {
+  seconds=$(left)
+  timeout "$((seconds > 0 ? seconds : 1))" find "$@" 2> /dev/null 9>&-
+}
+
 # Exit codes of `aws s3 sync`: 0 all sent; 1 some failed; 2 some left out: what is no regular file, or cannot be read.
 ship() {
   directory=$1
@@ -136,7 +147,7 @@ ship() {
   limited aws s3 sync "$directory" "$to" --no-follow-symlinks --no-progress --only-show-errors "$@"
   case $? in
     0) ;;
-    2) [ -z "$(find "$directory" -type f ! -readable -print -quit 2> /dev/null)" ] || partial=true ;;
+    2) [ -z "$(look "$directory" -type f ! -readable -print -quit)" ] || partial=true ;;
     *) partial=true ;;
   esac
 }
@@ -150,10 +161,11 @@ ship_small() {
   IFS='
 '
   # shellcheck disable=SC2046 # one name a line
-  set -- $(find "$from" -type f -size +"$SMALL" -printf '%P\n' 2> /dev/null | head -n 500 | sed 's/[][*?]/[&]/g')
+  set -- $(look "$from" -type f -size +"$SMALL" -printf '%P\n' | head -n 500 | sed 's/[][*?]/[&]/g')
   IFS=$old
   set +f
-  [ "$#" -gt 0 ] || return 0
+  # Small files do not wait for the large ones of another directory.
+  [ "$#" -gt 0 ] || [ "$there" -gt 1 ] || return 0
   for name in "$@"; do
     shift
     set -- "$@" "--exclude=$name"
@@ -180,7 +192,7 @@ for pass in small all; do
       continue
     fi
     ship "$directory" "$to"
-    found=$(find "$directory" -type f -printf '%s\n' 2> /dev/null | awk '{ n++; b += $1 } END { printf "%d %.0f", n, b }')
+    found=$(look "$directory" -type f -printf '%s\n' | awk '{ n++; b += $1 } END { printf "%d %.0f", n, b }')
     files=$((files + ${found% *}))
     bytes=$((bytes + ${found#* }))
     [ "$volume" = host ] && volume=null || volume="\"$volume\""

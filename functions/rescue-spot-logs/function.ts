@@ -52,16 +52,22 @@ const measured =
     return acted;
   };
 
-/** Every volume that was kept and every snapshot of one. Armed ones in use are their instance's; all others are looked at. */
+/**
+ * Every volume that was kept and every snapshot of one. Armed ones in use by their own instance are its own; all others are looked at.
+ * What is in use costs nobody anything that it would not anyway: it is not counted as kept.
+ */
 const sweep = async (place: Place, clock: () => number, meter: RescueMeter): Promise<readonly string[]> => {
   const [volumes, snapshots] = await Promise.all([
     describeVolumesBy('tag-key', [RESCUE_TAGS.instance]),
     describeSnapshotsBy('tag-key', [RESCUE_TAGS.volume]),
   ]);
   const tagOf = (tags: readonly Ec2Tag[] = [], key: string) => tags.find(({ Key }) => Key === key)?.Value;
-  const waiting = volumes.filter(
-    ({ State, Tags }) => State === 'available' || !['armed', undefined].includes(tagOf(Tags, RESCUE_TAGS.rescue)),
+  const watched = volumes.filter(
+    ({ Tags, Attachments = [] }) =>
+      !['armed', undefined].includes(tagOf(Tags, RESCUE_TAGS.rescue)) ||
+      !Attachments.some(({ InstanceId }) => InstanceId === tagOf(Tags, RESCUE_TAGS.instance)),
   );
+  const waiting = watched.filter(({ State }) => State !== 'in-use');
   const ages = waiting.map(({ Tags }) => clock() - Date.parse(tagOf(Tags, RESCUE_TAGS.since) ?? ''));
   meter.kept({
     volumes: waiting.length,
@@ -69,7 +75,7 @@ const sweep = async (place: Place, clock: () => number, meter: RescueMeter): Pro
     oldestMs: Math.max(0, ...ages.filter((age) => !Number.isNaN(age))),
   });
   const ids = [
-    ...waiting.map(({ VolumeId }) => VolumeId),
+    ...watched.map(({ VolumeId }) => VolumeId),
     ...snapshots.map(({ Tags }) => tagOf(Tags, RESCUE_TAGS.volume)),
   ];
   return [...new Set(ids.flatMap((id) => (id === undefined ? [] : volumeArn(place, idIn(id)))))];

@@ -146,6 +146,23 @@ describe('a kept volume of a terminated instance', () => {
     expect(aws.lost).toEqual([]);
   }, 60_000);
 
+  it('is told of again where the one more attempt that a person asked for fails, too', async () => {
+    const rescue = rescuer(aws);
+    const { id, arn } = aws.addVolume(1, { 'reflex:attempts': '4' });
+    aws.fates({ task: () => 'exit 1' });
+    const failures = () => rescue.world.told.filter(({ record }) => record.reason === 'rescue-failed').length;
+    await rescue.sweeps(HOUR);
+    expect(failures()).toBe(1);
+
+    Object.assign(aws.volumes.get(id)?.tags ?? {}, { 'reflex:rescue': 'pending' });
+    const key = { fn: 'rescue-spot-logs', resource: arn };
+    await rescue.runtime.ledger.update(key, undefined, (state) => ({ state: release(state) }));
+    await rescue.sweeps(2 * HOUR);
+
+    expect(aws.made('RunTask')).toHaveLength(2);
+    expect(failures()).toBe(2);
+  });
+
   it('is not rescued from a snapshot of a former keeping, nor overwritten by it', async () => {
     const rescue = rescuer(aws);
     const { id, instance } = aws.addVolume();
@@ -188,6 +205,32 @@ describe('a kept volume of a terminated instance', () => {
     expect(aws.made('CreateSnapshot')).toHaveLength(2);
     expect(aws.volumes.size).toBe(0);
     expect(aws.lost).toEqual([]);
+  });
+
+  it.each(['armed', undefined])('is left to who uses it since, whatever no event told (%s)', async (state) => {
+    const rescue = rescuer(aws);
+    const { id } = aws.addVolume(1, {}, { attachedTo: instanceId(2) });
+    const volume = aws.volumes.get(id);
+    if (state === undefined) delete volume?.tags['reflex:rescue'];
+    else Object.assign(volume?.tags ?? {}, { 'reflex:rescue': state });
+
+    await rescue.send(tick);
+    if (volume) volume.attachedTo = null;
+    await rescue.sweeps(2 * HOUR);
+
+    expect(rescue.reasons()).toContain('volume-reused');
+    expect(aws.made('CreateSnapshot')).toEqual([]);
+    expect(aws.volumes.has(id)).toBe(true);
+  });
+
+  it('is counted as kept while nobody uses it', async () => {
+    const rescue = rescuer(aws);
+    aws.addVolume(1, { 'reflex:rescue': 'failed' }, { attachedTo: instanceId(2) });
+    aws.addVolume(3, { 'reflex:rescue': 'failed' });
+
+    await rescue.send(tick);
+
+    expect(rescue.measured).toEqual([{ name: 'kept', value: { volumes: 1, GiB: 20, oldestMs: 120_000 } }]);
   });
 
   it('is not proven by a marker that a former attempt left', async () => {
