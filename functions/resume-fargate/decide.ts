@@ -3,7 +3,7 @@ import { isSpotInterruption } from '../../shared/ecs-task.ts';
 import { nameOf } from '../../shared/words.ts';
 import { type Memory, type Network, SHOWN_FOR, type Successor, type TaskFacts, type TaskSituation } from './facts.ts';
 import { OVERRIDES_AT_MOST, VARIABLES } from './overrides.ts';
-import type { Policy } from './policy.ts';
+import { ENABLED_TAG, type Policy } from './policy.ts';
 import { type Provider, type RunCall, runCall } from './run.ts';
 
 const SECOND = 1_000;
@@ -98,13 +98,25 @@ const stoppedOtherwise: Rule = ({ facts: { task } }) =>
       );
 
 /** A task may say no where its definition says yes; when it has stopped, its own tags may be gone. */
-const notWanted: Rule = ({ policy, facts, memory }) =>
-  policy.resume
+const notWanted: Rule = ({ policy, facts: { taskTags }, memory }) => {
+  const remember: Memory = { ...memory, tags: taskTags };
+  const enabled = taskTags[ENABLED_TAG] ?? 'true';
+  if (!['true', 'false'].includes(enabled)) {
+    const finding = `tag ${ENABLED_TAG} on the task: expected true or false, found "${enabled.slice(0, 40)}"`;
+    return {
+      ...escalate('bad-tag', `${finding}; it is not resumed.`, 'Correct or remove the tag.', remember),
+      finding,
+    };
+  }
+  if (enabled === 'false') return skip('not-opted-in', `The task's own tag ${ENABLED_TAG} is false.`, remember);
+  return policy.resume
     ? undefined
-    : {
-        ...skip('resume-not-wanted', 'reflex:resume is not true, or true on the definition and false on the task.'),
-        remember: { ...memory, tags: facts.taskTags },
-      };
+    : skip(
+        'resume-not-wanted',
+        'reflex:resume is not true, or true on the definition and false on the task.',
+        remember,
+      );
+};
 
 /** AWS Batch tags what it runs. Its tags are gone when the task has stopped, so they are remembered. */
 const runByBatch: Rule = ({ facts, memory }) =>
@@ -139,6 +151,15 @@ const stillStopping: Rule = ({ facts, told, memory, now }) => {
   });
 };
 
+const finished: Rule = ({ facts, policy, now }) => {
+  if (!policy.resumeDoneOnZero) return undefined;
+  if (!facts.upToDate) return defer('task-stopping', now + CATCH_UP, 'ECS does not show the exit codes yet.');
+  const { exitCodes } = facts;
+  return exitCodes.length > 0 && exitCodes.every((code) => code === 0)
+    ? skip('work-done', 'Every essential container exited with 0, which reflex:resume-done-on-zero takes for done.')
+    : undefined;
+};
+
 const limit: Rule = ({ attempt, policy, facts }) =>
   attempt <= policy.resumeMax
     ? undefined
@@ -156,15 +177,6 @@ const volumes: Rule = ({ facts }) =>
         'Run it again by hand with its volumeConfigurations; keep checkpoints in S3 or EFS.',
       )
     : undefined;
-
-const finished: Rule = ({ facts, policy, now }) => {
-  if (!policy.resumeDoneOnZero) return undefined;
-  if (!facts.upToDate) return defer('task-stopping', now + CATCH_UP, 'ECS does not show the exit codes yet.');
-  const { exitCodes } = facts;
-  return exitCodes.length > 0 && exitCodes.every((code) => code === 0)
-    ? skip('work-done', 'Every essential container exited with 0, which reflex:resume-done-on-zero takes for done.')
-    : undefined;
-};
 
 const tooLate: Rule = ({ facts, now, refused }) => {
   const age = now - (facts.stoppedAt ?? facts.task.stoppingAt ?? now);
@@ -235,9 +247,9 @@ const rules: readonly Rule[] = [
   runByBatch,
   alreadyRan,
   stillStopping,
+  finished,
   limit,
   volumes,
-  finished,
   tooLate,
   starved,
 ];

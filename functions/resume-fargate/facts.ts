@@ -1,6 +1,7 @@
 import type { TaskOverride } from '@aws-sdk/client-ecs';
 import type { EcsTask } from '../../shared/ecs-task.ts';
 import type { CommonFacts, Situation } from '../../shared/function.ts';
+import { ENABLED_TAG } from './policy.ts';
 
 /** ECS shows a stopped task, with all that it ran, for so long, ms: an hour. */
 export const SHOWN_FOR = 3_600_000;
@@ -83,6 +84,18 @@ const rank = ({ refused = 0, ran = false, network, tags = {} }: Memory): readonl
 
 export type TaskSituation = Situation<TaskFacts>;
 
+type Tags = Readonly<Record<string, string>>;
+
+/**
+ * A task's tags win over its definition's. But where the definition opts in, the task is looked at though its own say no: ECS may take
+ * them off when it stops, so that they have to be remembered.
+ */
+export const tagsOver = (definitionTags: Tags, taskTags: Tags): Tags => ({
+  ...definitionTags,
+  ...taskTags,
+  ...(definitionTags[ENABLED_TAG] === 'true' && { [ENABLED_TAG]: 'true' }),
+});
+
 /** What AWS does not say any more of a task that is stopping: its network, and its tags. */
 export const recall = (facts: TaskFacts, { network, tags = {} }: Memory): TaskFacts => {
   const isOver = ['DEPROVISIONING', 'STOPPED', 'DELETED'].includes(facts.task.lastStatus);
@@ -91,6 +104,6 @@ export const recall = (facts: TaskFacts, { network, tags = {} }: Memory): TaskFa
     ...facts,
     network: facts.network ?? network ?? null,
     taskTags,
-    tags: { ...facts.definitionTags, ...taskTags },
+    tags: tagsOver(facts.definitionTags, taskTags),
   };
 };

@@ -15,7 +15,7 @@ import type { Observed, Watch } from '../../shared/function.ts';
 import type { Reading } from '../../shared/guards/guard.ts';
 import { type Patience, paced, patiently } from '../../shared/patience.ts';
 import { once, reading } from '../../shared/reads.ts';
-import { type Network, SHOWN_FOR, type Successor, type TaskFacts } from './facts.ts';
+import { type Network, SHOWN_FOR, type Successor, type TaskFacts, tagsOver } from './facts.ts';
 import { resumedBefore } from './overrides.ts';
 import { startedBy } from './run.ts';
 
@@ -152,19 +152,16 @@ const isChecked = ({ signals }: Watch): boolean => signals.some(({ trigger }) =>
 
 /**
  * Where ECS has just told of the task, it is asked again. An hour after a task has stopped that is all it says: what we have begun goes to a
- * person; of what is replayed nobody can tell any more whether it opted in.
+ * person, whatever wakes us; of what is replayed nobody can tell any more whether it opted in.
  */
 const unseen = ({ resource, signals }: Watch, now: number): Observed<TaskFacts> => {
-  const events = signals.filter(({ trigger }) => trigger === 'event');
-  if (events.some(({ at }) => now - at <= SHOWN_FOR)) {
+  if (signals.some(({ trigger, at }) => trigger === 'event' && now - at <= SHOWN_FOR)) {
     return { error: new Error(`DescribeTasks does not show ${resource}`) };
   }
   const why = 'ECS does not show the task any more, so it cannot be told what it ran; it is not resumed.';
   return {
-    decision:
-      events.length === signals.length
-        ? skip('task-forgotten', why)
-        : escalate('task-forgotten', why, 'Run it again by hand where its work is not done.'),
+    decision: skip('task-forgotten', why),
+    begun: escalate('task-forgotten', why, 'Run it again by hand where its work is not done.'),
   };
 };
 
@@ -221,7 +218,7 @@ const factsOf = ({
   return {
     asOf,
     task,
-    tags: { ...definitionTags, ...taskTags },
+    tags: tagsOver(definitionTags, taskTags),
     taskTags,
     definitionTags,
     upToDate: (raw.version ?? 0) >= task.version,

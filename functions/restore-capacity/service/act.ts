@@ -8,7 +8,7 @@ import { said } from '../../../shared/words.ts';
 import type { ServiceCall } from './view.ts';
 
 const SECOND = 1_000;
-/** A change is absolute, so one that got no answer is made again. */
+/** A desired count is absolute: where a change of it got no answer, it is made again. A forced deployment replaces every task each time. */
 const RETRY_FOR = 20 * SECOND;
 const AGAIN = 30 * SECOND;
 /** UpdateService of an account and Region: a bucket of 50, refilled by 5 a second, which deployments use as well. */
@@ -26,7 +26,8 @@ export const act = (patience: Patience) => {
     for (const call of calls) {
       try {
         await pace();
-        await patiently(patience, patience.clock() + RETRY_FOR, () => updateService(call.params));
+        const again = call.params.forceNewDeployment === true ? isThrottle : isTransient;
+        await patiently(patience, patience.clock() + RETRY_FOR, () => updateService(call.params), again);
         actions.push(call);
       } catch (error) {
         const problem = meaning(error, patience.clock());

@@ -2,6 +2,7 @@ import { type Decision, escalate, skip } from '../../../shared/decision.ts';
 import { time } from '../../../shared/words.ts';
 import { type Memory, type PairedStandIn, type PairState, type ServiceState, turned } from './facts.ts';
 import {
+  CAUGHT_UP,
   commandToSeeWhy,
   coolDown,
   countOf,
@@ -65,6 +66,11 @@ export const goOnPaired = (view: View, before: PairedStandIn): Decision<ServiceC
   const { facts, service, policy, memory, now } = view;
   const { pair } = facts;
   const { level = 0 } = memory;
+  const shownAt = (facts.ledger.lastActAt ?? 0) + CAUGHT_UP;
+  if (pair !== null && pair.desired !== before.wrote && now < shownAt) {
+    const why = `${countOf(service)}; ${pair.name} was set to ${before.wrote} a moment ago, and still shows ${pair.desired}.`;
+    return putOff('spot-short', { until: shownAt }, why);
+  }
   const foreign = takenOver(view, before);
   if (foreign !== undefined) return letGo(view, foreign);
   const unfit = unfitness(view);

@@ -3,6 +3,7 @@ import { time } from '../../../shared/words.ts';
 import { type Memory, type ServiceState, type Strategy, type SwitchedStandIn, turned } from './facts.ts';
 import type { ServicePolicy } from './policy.ts';
 import {
+  CAUGHT_UP,
   commandToSeeWhy,
   coolDown,
   countOf,
@@ -74,6 +75,11 @@ export const goOnSwitched = (view: View, before: SwitchedStandIn): Decision<Serv
   const { service, policy, memory, now } = view;
   const [set, other] = before.probing ? [before.original, before.standIn] : [before.standIn, before.original];
   const taken = isSame(service.strategy, set);
+  const shownAt = before.rolledAt + CAUGHT_UP;
+  if (!taken && now < shownAt) {
+    const why = `${countOf(service)}; the strategy was set to ${shown(set)} a moment ago, and still shows ${shown(service.strategy)}.`;
+    return putOff(before.probing ? 'spot-settling' : 'spot-short', { until: shownAt }, why);
+  }
   const lost = !taken && before.unverified === true && isSame(service.strategy, other);
   const rolledBack = !taken && !lost && before.probing && isSame(service.strategy, other);
   if (policy.mode !== 'strategy' || !(taken || lost || rolledBack)) return letGo(view, before);
@@ -216,7 +222,7 @@ const probing = (view: View, standIn: SwitchedStandIn): Decision<ServiceCall> =>
 
   if (isThrough) {
     const since = standIn.wholeSince ?? now;
-    const due = Math.max(since, standIn.rolledAt) + coolDown(level);
+    const due = Math.max(Math.max(since, standIn.rolledAt) + coolDown(level), standIn.rolledAt + ROLLS_APART);
     if (now >= due)
       return skip('resolved', `${countOf(service)} by the original strategy.`, {
         ...turned(memory),

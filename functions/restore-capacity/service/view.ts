@@ -9,6 +9,8 @@ export const LOOK = MINUTE;
 /** After this long it is looked at less often, and told of once a day. */
 const LONG = 12 * HOUR;
 const LOOK_SELDOM = 5 * MINUTE;
+/** The ECS API is eventually consistent: for this long after a change it may show what was before. */
+export const CAUGHT_UP = 30_000;
 /** An end and a new beginning within this time are one Spot shortage that comes and goes. */
 const RE_ENTRY = 6 * HOUR;
 /** Spot has all its tasks for this long before anything is taken back; twice as long at each re-entry. */

@@ -136,7 +136,8 @@ describe('an interruption', () => {
   });
 
   it('whose later events come after the act, or twice, or in any order, runs one task', async () => {
-    const { batch, task } = await interrupted();
+    const { batch, task, pass } = await interrupted();
+    await pass(SECOND);
 
     const results = [
       await batch(task.stop()),
@@ -257,6 +258,8 @@ describe('opting in', () => {
     ['resume alone', { 'reflex:resume': 'true' }, {}, 'skip not-opted-in'],
     ['neither', {}, {}, 'skip not-opted-in'],
     ["the task's no", { 'reflex:resume': 'false' }, resumable, 'skip resume-not-wanted'],
+    ["the task's own opt-out", { 'reflex:enabled': 'false' }, resumable, 'skip not-opted-in'],
+    ["the task's malformed opt-out", { 'reflex:enabled': 'no' }, resumable, 'escalate bad-tag'],
     ['an unknown tag', { ...resumable, 'reflex:resum-max': '3' }, {}, 'escalate bad-tag'],
     ['a malformed tag', { ...resumable, 'reflex:resume-max': 'many' }, {}, 'escalate bad-tag'],
   ])(
@@ -382,6 +385,15 @@ describe('attempts', () => {
     const { result } = await interrupted({ ...resumedBefore(before), tags: { ...resumable, ...more } });
 
     expect(said(result)).toEqual([expected]);
+  });
+
+  it('that are used up are nobody’s trouble where the work is done', async () => {
+    const tags = { ...resumable, 'reflex:resume-done-on-zero': 'true' };
+
+    const { result, world } = await interrupted({ ...resumedBefore(3), tags, exitCode: 0 });
+
+    expect(said(result)).toEqual(['skip work-done']);
+    expect(world.told).toEqual([]);
   });
 });
 
@@ -664,6 +676,17 @@ describe('a notice that was missed', () => {
     expect(said(replayed)).toEqual(['skip task-forgotten']);
     expect(replayed.batchItemFailures).toEqual([]);
     expect(world.told).toEqual([]);
+  });
+
+  it('is not replayed over what was begun: where ECS has forgotten the task meanwhile, a person is told', async () => {
+    const { batch, task, world } = await interrupted({}, { calendar: async () => ({ open: false, until: null }) });
+    aws.clock.advance(61 * MINUTE);
+    aws.ecs.removeTask(task.arn);
+
+    const replayed = await batch(task.event({ lastStatus: 'STOPPING', version: 7 }));
+
+    expect(said(replayed)).toEqual(['escalate task-forgotten']);
+    expect(world.told.map(({ record }) => record.reason)).toContain('task-forgotten');
   });
 
   it('is too late an hour after the task has stopped', async () => {

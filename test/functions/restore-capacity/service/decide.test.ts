@@ -411,6 +411,18 @@ describe('somebody else who sets the count', () => {
     expect(counts(decision)).toEqual([4]);
   });
 
+  it.each([
+    ['what was there before', 0],
+    ['any other', 7],
+  ])('is not suspected in the first half minute, in which ECS may show what was there before: %s', (_, desired) => {
+    const memory = standIn({ previous: 0 });
+    const young = { service: short, pair: { desired, running: 0 }, lastActAt: at - 29_999 };
+    const decision = decide(later(memory, young), policy, at);
+
+    expect(decision).toMatchObject({ kind: 'defer', reason: 'spot-short', until: at + 1 });
+    expect(decide(later(memory, { ...young, lastActAt: at - 30_000 }), policy, at).kind).not.toBe('defer');
+  });
+
   it('is suspected once the count was seen', () => {
     const seen = decide(later(standIn({ previous: 0 }), { service: short }), policy, at);
     expect(standInOf(seen)).not.toHaveProperty('previous');

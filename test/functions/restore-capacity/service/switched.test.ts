@@ -177,6 +177,24 @@ describe('while every task runs on demand', () => {
     expect(standInOf(decision)).toMatchObject({ original });
   });
 
+  it.each([
+    ['what stands in', standIn, 'spot-short'],
+    ['a probe', probing, 'spot-settling'],
+  ] as const)(
+    '%s may not show for half a minute: no second deployment is forced, and nobody else suspected',
+    (_, of, reason) => {
+      const memory = (rolledAt: number) => of({ unverified: true, rolledAt });
+      const strategy = of === standIn ? original : onDemand;
+      const foreign = [{ capacityProvider: 'FARGATE', base: 1, weight: 1 }];
+      for (const shown of [strategy, foreign]) {
+        const service = { ...short, strategy: shown };
+        const young = decide(later(memory(at - 29_999), { service, trigger: 'event' }), policy, at);
+        expect(young).toMatchObject({ kind: 'defer', reason, until: at + 1 });
+        expect(decide(later(memory(at - 30_000), { service }), policy, at).kind).not.toBe('defer');
+      }
+    },
+  );
+
   it('a tag that asks for something else ends it', () => {
     const decision = decide(later(standIn(), { service: inPlace }), { ...policy, mode: 'notify' }, at);
     expect(decision).toMatchObject({ kind: 'skip', reason: 'fallback-released' });
@@ -218,6 +236,18 @@ describe('a probe', () => {
       kind: 'skip',
       reason: 'resolved',
       remember: { level: 0, endedAt: at },
+    });
+  });
+
+  it('has not succeeded within 15 minutes, so that a shortage right after it forces no second deployment within them', () => {
+    const memory = (rolledAt: number) => probing({ rolledAt, wholeSince: rolledAt });
+    expect(decide(later(memory(at - 14 * MINUTE), { service: back }), policy, at)).toMatchObject({
+      kind: 'defer',
+      reason: 'spot-settling',
+    });
+    expect(decide(later(memory(at - 15 * MINUTE), { service: back }), policy, at)).toMatchObject({
+      kind: 'skip',
+      reason: 'resolved',
     });
   });
 

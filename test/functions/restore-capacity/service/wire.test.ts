@@ -309,6 +309,31 @@ describe('a strategy switch', () => {
     { capacityProvider: 'FARGATE_SPOT', base: 0, weight: 0 },
   ];
 
+  it('that got no answer is not made again before the service shows whether it was: each would replace every task', async () => {
+    switched();
+    aws.ecs.place({ spot: 3 });
+    const restore = restorer(aws);
+    aws.fault('UpdateService', 'lost', 1_000);
+
+    const { outcomes } = await restore.batch(failure());
+    await restore.pass(5 * MINUTE);
+
+    expect(reasons(outcomes)).toEqual(['defer act-unknown']);
+    expect(strategies()).toEqual([onDemand]);
+    expect(storedState(restore.world, web)?.remembered).toMatchObject({ standIn: { original } });
+  });
+
+  it('that is throttled is made again', async () => {
+    switched();
+    aws.ecs.place({ spot: 3 });
+    aws.fault('UpdateService', new AwsError('ThrottlingException', 'Rate exceeded'), 3);
+
+    const { outcomes } = await restorer(aws).batch(failure());
+
+    expect(reasons(outcomes)).toEqual(['act spot-fallback']);
+    expect(strategies()).toHaveLength(4);
+  });
+
   it('runs on demand, tries Spot after half an hour, and ends with the original to the letter', async () => {
     switched();
     const restore = restorer(aws);
@@ -421,6 +446,19 @@ describe('what goes wrong', () => {
 
     expect(reasons(outcomes)).toEqual(['defer act-unknown']);
     expect(new Set(counts())).toEqual(new Set([6]));
+    expect(storedState(restore.world, web)?.remembered).toMatchObject({ standIn: { wrote: 6, original: 0 } });
+  });
+
+  it('a change that was made, got no answer, and is throttled when made again, is not taken for refused', async () => {
+    spotPair(aws, { running: 4 });
+    const restore = restorer(aws);
+    aws.fault('UpdateService', 'lost');
+    aws.fault('UpdateService', new AwsError('ThrottlingException', 'Rate exceeded'), 1_000);
+
+    const { outcomes } = await restore.batch(failure());
+
+    expect(reasons(outcomes)).toEqual(['defer act-unknown']);
+    expect(aws.ecs.getService('web-od')).toMatchObject({ desiredCount: 6 });
     expect(storedState(restore.world, web)?.remembered).toMatchObject({ standIn: { wrote: 6, original: 0 } });
   });
 
