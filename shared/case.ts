@@ -84,6 +84,10 @@ export const incidentIdOf = ({ state, recordId }: Pick<Case, 'state' | 'recordId
 export const isOutdated = ({ ledgerView, state }: Case, now: ResourceState): boolean =>
   'value' in ledgerView && now.lastActAt !== state.lastActAt;
 
+/** Somebody has acted since the facts were read: they describe what was before. The check that an incident expects is newer than its acts. */
+export const isOvertaken = ({ observed, state, check }: Case): boolean =>
+  check === undefined && 'facts' in observed && state.lastActAt !== undefined && state.lastActAt >= observed.facts.asOf;
+
 /** A dry run holds nothing, and a hold that there is stands. */
 export const holds = ({ decision, mode, state }: Case): boolean =>
   decision.kind === 'escalate' && decision.hold === true && mode === 'on' && state.hold === undefined;

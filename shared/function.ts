@@ -32,8 +32,9 @@ export type Heard =
 /** One resource to look at, whatever number of signals named it. */
 export interface Watch {
   readonly resource: string;
-  /** The weightiest trigger among the signals. */
+  /** The weightiest trigger among the signals; `decide` gets the same, or facts that were read anew for a weaker one. */
   readonly trigger: Trigger;
+  /** Some may turn out to have been acted on before. */
   readonly signals: readonly Signal[];
 }
 
@@ -44,8 +45,11 @@ export interface CommonFacts {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** `decision`: there is nothing to decide on, and that is an answer (the resource is gone). */
-export type Observed<F> = { readonly facts: F } | { readonly decision: Skip | Escalate } | { readonly error: unknown };
+/** `decision`: there is nothing to decide on, and that is an answer (the resource is gone); `begun`: the answer where an incident is open. */
+export type Observed<F> =
+  | { readonly facts: F }
+  | { readonly decision: Skip | Escalate; readonly begun?: Escalate }
+  | { readonly error: unknown };
 
 /** The ledger's part of the facts. */
 export interface LedgerFacts {
@@ -84,6 +88,11 @@ export interface ReflexFunction<F extends CommonFacts, P, C extends Call> {
   readonly leaseMs?: number;
   /** One answer an event, in order. Asks AWS only where an event does not name its resource itself. */
   hear(events: readonly ReflexEvent[]): Promise<readonly Heard[]>;
+  /**
+   * An event as small as can be that parses to the same, or null. Only for a function whose calls are merged over resources: a full batch is
+   * put back as few messages, so that a later invocation has more of the storm together.
+   */
+  condense?(event: ReflexEvent): object | null;
   /** ARNs of every opted-in resource, for the schedule. */
   sweep(): Promise<readonly string[]>;
   /** Reads the facts of all resources together. */

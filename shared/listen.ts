@@ -1,7 +1,8 @@
 import { chunksOf } from './aws/pages.ts';
 import type { Call } from './decision.ts';
 import type { Message } from './events/envelope.ts';
-import type { FollowUpEvent, ReflexEvent } from './events/event.ts';
+import type { FollowUpEvent, NotificationEvent, ReflexEvent } from './events/event.ts';
+import { bundlesOf } from './events/reflex-bundle.ts';
 import { followUpBody } from './events/reflex-follow-up.ts';
 import { parse } from './events/registry.ts';
 import type { CommonFacts, Heard, ReflexFunction, Signal } from './function.ts';
@@ -20,6 +21,8 @@ export interface Heeded {
 
 export interface Listened {
   readonly heeded: readonly Heeded[];
+  /** What SNS did not take before. */
+  readonly untold: readonly { readonly message: Message; readonly notification: NotificationEvent }[];
   readonly notForUs: readonly string[];
   readonly failed: readonly { readonly message: Message; readonly error: unknown; readonly broken: boolean }[];
 }
@@ -31,6 +34,17 @@ const SENT_AHEAD_MS = 24 * 3_600_000;
 /** Checks of one message: some 12 KB. SQS takes ten messages at a time, of 256 KB together. */
 const TOGETHER_AT_MOST = 50;
 
+/** Lambda ends a batch at 1,000 messages or 6 MB; one as full as this has more behind it. */
+const FULL = { messages: 800, bytes: 4_000_000 };
+/** What is behind comes first, and the bundles of several batches come together. */
+const BUNDLED_FOR_SECONDS = 2;
+
+/** What an event of AWS's says. */
+interface Foreign {
+  readonly message: Message;
+  readonly event: ReflexEvent;
+}
+
 /** One check to come. */
 export type FollowUp = FollowUpEvent['checks'][number] & Pick<FollowUpEvent, 'notBefore'>;
 
@@ -41,9 +55,10 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
   messages: readonly Message[],
 ): Promise<Listened> => {
   const heeded: Heeded[] = [];
+  const untold: { message: Message; notification: NotificationEvent }[] = [];
   const notForUs: string[] = [];
   const failed: { message: Message; error: unknown; broken: boolean }[] = [];
-  const foreign: { message: Message; event: ReflexEvent }[] = [];
+  const told: Foreign[] = [];
 
   const hear = async (message: Message): Promise<void> => {
     const parsed = parse(message);
@@ -58,11 +73,12 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
         await sendFollowUps(runtime, fn.name, followUpsOf(event));
         notForUs.push('not-due-yet');
       } else for (const followUp of followUpsOf(event)) heeded.push({ message, ...followedUp(followUp) });
-    } else if (parsed.event.kind === 'explain') {
+    } else if (parsed.event.kind === 'notification') untold.push({ message, notification: parsed.event });
+    else if (parsed.event.kind === 'explain') {
       const { resource, as, at } = parsed.event;
       const signal = { resource, trigger: as, cause: 'an operator asks', occurrence: '', at } as const;
       heeded.push({ message, signal, asked: true });
-    } else foreign.push({ message, event: parsed.event });
+    } else told.push({ message, event: parsed.event });
   };
 
   await Promise.all(
@@ -71,6 +87,8 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
     ),
   );
 
+  const foreign = await withoutBundled(fn, runtime, told);
+  notForUs.push(...Array.from({ length: told.length - foreign.length }, () => 'bundled'));
   if (foreign.length > 0) {
     const heard = await heardBy(
       fn,
@@ -83,7 +101,32 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
       else for (const signal of answer.signals) heeded.push({ signal, message });
     }
   }
-  return { heeded, notForUs, failed };
+  return { heeded, untold, notForUs, failed };
+};
+
+/** Puts the events of a full batch back into the inbox as bundles, once each; gives those that are to be heard now. */
+const withoutBundled = async <F extends CommonFacts, P, C extends Call>(
+  fn: ReflexFunction<F, P, C>,
+  { enqueue, log }: Runtime,
+  told: readonly Foreign[],
+): Promise<readonly Foreign[]> => {
+  const small = told.flatMap((one) => {
+    const body = one.message.bundled === true ? null : (fn.condense?.(one.event) ?? null);
+    return body === null ? [] : [{ one, body }];
+  });
+  const bytes = small.reduce((sum, { one }) => sum + one.message.raw.length, 0);
+  if (small.length < FULL.messages && bytes < FULL.bytes) return told;
+  const bundles = bundlesOf(small.map(({ body }) => body));
+  try {
+    const failures = await enqueue(bundles.map(({ body }) => ({ body, delaySeconds: BUNDLED_FOR_SECONDS })));
+    const failed = new Set(failures.map(({ index }) => index));
+    const inBundles = bundles.flatMap(({ size }, index) => Array.from({ length: size }, () => !failed.has(index)));
+    const waiting = new Set(small.filter((_, i) => inBundles[i]).map(({ one }) => one));
+    return told.filter((one) => !waiting.has(one));
+  } catch (error) {
+    log.error('a full batch was not bundled; it is handled as it came', error, { messages: small.length });
+    return told;
+  }
 };
 
 /** Where it cannot say which resources the events concern, each of them fails. */

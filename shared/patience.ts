@@ -1,4 +1,4 @@
-import { isTransient } from './aws/client.ts';
+import { isThrottle, isTransient } from './aws/client.ts';
 
 /** Time and chance, as a function waits by them. */
 export interface Patience {
@@ -15,21 +15,26 @@ const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 800;
 
 /**
- * Makes a call, and again where AWS throttled it or did not answer, until epoch ms `until`. A throttle often comes as
- * HTTP 400, so its name tells, not its status.
- * @throws the call's last error.
+ * Makes a call, and again where AWS throttled it or did not answer, until epoch ms `until`; another `isWorthRepeating` where that would do
+ * harm. A throttle often comes as HTTP 400, so its name tells, not its status.
+ * @throws the call's last error; but where one try got no answer, and AWS then only throttled it, that of the unanswered one: it may have
+ * taken effect.
  */
 export const patiently = async <T>(
   { clock, sleep, random }: Patience,
   until: number,
   call: () => Promise<T>,
+  isWorthRepeating: (error: unknown) => boolean = isTransient,
 ): Promise<T> => {
+  let unanswered: unknown;
   for (let longest = FIRST_WAIT_MS; ; longest = Math.min(2 * longest, LONGEST_WAIT_MS)) {
     try {
       return await call();
     } catch (error) {
       const wait = random() * longest;
-      if (!isTransient(error) || clock() + wait >= until) throw error;
+      if (!isWorthRepeating(error)) throw error;
+      if (!isThrottle(error)) unanswered = error;
+      if (clock() + wait >= until) throw unanswered ?? error;
       await sleep(wait);
     }
   }

@@ -7,6 +7,7 @@ import {
   historyOf,
   incidentIdOf,
   isOutdated,
+  isOvertaken,
   latencyOf,
   occurrencesOf,
   outcomeOf,
@@ -55,6 +56,8 @@ const CHECKS_AT_MOST = 1_000;
 const ACTS_AT_MOST = 1_000;
 /** An older event is a replay or a sample; its age says nothing about our speed. */
 const LATENCY_WORTH_MEASURING_MS = 3_600_000;
+/** Outcomes of an SQS batch, whose answer nobody reads: Lambda refuses one of more than 6 MB, and would deliver all of it again. */
+const ANSWERED_AT_MOST = 4_000;
 /** A message that failed outside SQS is tried again after this long. */
 const HAND_OVER_DELAY_SECONDS = 30;
 
@@ -99,8 +102,19 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       const followUp = await record(runtime, c, joining(c));
       if (followUp !== null) followUps.push(followUp);
     });
-    await followUpOn(followUps);
-    return report(cases, batch, heard);
+    const [refused] = await Promise.all([tellLate(heard.untold), followUpOn(followUps)]);
+    return report(cases, batch, { ...heard, failed: [...heard.failed, ...refused] });
+  }
+
+  /** Behind all that is urgent. What SNS refuses again comes again, and in the end the dead-letter queue keeps it. */
+  async function tellLate(untold: Listened['untold']): Promise<Listened['failed']> {
+    const told = untold.map(async ({ message, notification }) => ({
+      message,
+      result: await reading(() => runtime.publish(notification)),
+    }));
+    return (await Promise.all(told)).flatMap(({ message, result }) =>
+      'error' in result ? [{ message, error: result.error, broken: false }] : [],
+    );
   }
 
   async function followUpOn(followUps: readonly FollowUp[]): Promise<void> {
@@ -141,13 +155,14 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
       runtime.calendar === null ? null : reading(runtime.calendar),
     ]);
     const view = 'value' in ledgerView ? ledgerView.value : undefined;
+    const again = await look(woken.flatMap((one) => weakened(one, view?.states.get(one[0]), clock())));
     return woken.map(([resource, given]) => {
       const state = view?.states.get(resource) ?? states.fresh({ fn: fn.name, resource });
       return {
         resource,
         recordId: recordId(clock(), runtime.newId()),
         messages: [...new Set(given.map(({ message }) => message))],
-        observed: observed.get(resource) ?? { decision: SUPERSEDED },
+        observed: again.get(resource) ?? observed.get(resource) ?? { decision: SUPERSEDED },
         ledgerView,
         calendar,
         ...asking(given, effectiveMode(view?.modes ?? {}, runtime.stackMode)),
@@ -201,11 +216,14 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     const underWay = await overlooking(c, undefined, () => resolveIntent(c));
     if (underWay !== undefined) return underWay;
     c.known = c.state.remembered;
-    if ('decision' in c.observed) return c.observed.decision;
+    if ('decision' in c.observed) {
+      const { decision, begun = decision } = c.observed;
+      return c.state.incident === undefined ? decision : begun;
+    }
     const facts = recalled(c.observed.facts, c.state);
     c.observed = { facts };
     const mode = 'error' in c.ledgerView && !mayOverlook(c) ? c.ledgerView : { value: c.mode };
-    return admit({ fn: fn.name, tags: facts.tags, mode }) ?? heed(c) ?? decideWith(c, facts);
+    return admit({ fn: fn.name, tags: facts.tags, mode }) ?? heed(c) ?? overtaken(c) ?? decideWith(c, facts);
   }
 
   function unobserved(c: OneCase, error: unknown): Stop {
@@ -258,11 +276,7 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
 
   /** Leaves out what was acted on before, and checks that are not the one the incident expects. */
   function heed(c: OneCase): Stop | undefined {
-    const now = clock();
-    const isNew = ({ occurrence }: Heeded['signal']) => occurrence === '' || !states.wasSeen(c.state, occurrence, now);
-    const counts = c.heeded.filter(({ signal, check }) =>
-      check === undefined ? isNew(signal) : states.expects(c.state, check),
-    );
+    const counts = counting(c.heeded, c.state, clock());
     if (counts.length === 0) {
       return c.heeded.some(({ check }) => check === undefined)
         ? skip('duplicate', 'This occurrence was already acted on.')
@@ -272,6 +286,11 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     const check = counts.find(({ check }) => check !== undefined)?.check;
     if (check !== undefined) c.check = check;
     return undefined;
+  }
+
+  /** The ledger is read beside the facts, and may know of an act that they do not. */
+  function overtaken(c: OneCase): Stop | undefined {
+    return isOvertaken(c) ? skip('superseded', 'Another invocation has acted since the facts were read.') : undefined;
   }
 
   function decideWith(c: OneCase, facts: F): Decision<C> {
@@ -527,8 +546,12 @@ export const remediation = <F extends CommonFacts, P, C extends Call>(
     }
     if (!batch) await handOver(failed.filter(({ message }) => !isQuestion(message.body)));
     return {
-      ...(batch && { batchItemFailures: failed.map(({ message }) => ({ itemIdentifier: message.id })) }),
-      outcomes: cases.map(outcomeOf),
+      ...(batch && {
+        batchItemFailures: [...new Set(failed.map(({ message }) => message.id))].map((itemIdentifier) => ({
+          itemIdentifier,
+        })),
+      }),
+      outcomes: (batch ? cases.slice(0, ANSWERED_AT_MOST) : cases).map(outcomeOf),
       notForUs: countBy(heard.notForUs),
       failures: failed.map(({ message, error }) => ({ message: message.id, error: said(error) })),
     };
@@ -563,6 +586,18 @@ const isExpected = (view: Reading<LedgerView>, [resource, heeded]: Woken): boole
   const state = view.value.states.get(resource);
   if (state?.intent !== undefined) return true;
   return heeded.some(({ check }) => check !== undefined && state !== undefined && states.expects(state, check));
+};
+
+const counting = (heeded: readonly Heeded[], state: ResourceState, now: number): Heeded[] =>
+  heeded.filter(({ signal: { occurrence }, check }) =>
+    check === undefined ? occurrence === '' || !states.wasSeen(state, occurrence, now) : states.expects(state, check),
+  );
+
+/** What is left of a resource's signals, where the weightiest was acted on before: a function may read other facts for what is left. */
+const weakened = ([resource, heeded]: Woken, state: ResourceState | undefined, now: number): Woken[] => {
+  if (state === undefined || state.intent !== undefined) return [];
+  const counts = counting(heeded, state, now);
+  return counts.length === 0 || triggerOf({ heeded: counts }) === triggerOf({ heeded }) ? [] : [[resource, counts]];
 };
 
 const SUPERSEDED = skip('superseded', 'A later check of this incident has run already, or the incident is closed.');

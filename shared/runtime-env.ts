@@ -49,6 +49,16 @@ export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env)
   const clock = Date.now;
   const { freezeCalendar: calendar, notificationsTopicArn: topic } = stack;
   const { region, account } = placeOf(topic);
+  const enqueue: Runtime['enqueue'] = (messages) => sendBatch(stack.inboxUrl, messages);
+  const metrics = metricsFromEnv();
+  const publish: Runtime['publish'] = async (message) => {
+    try {
+      return await (await import('./aws/sns.ts')).publish(topic, message);
+    } catch (error) {
+      metrics.notificationRefused();
+      throw error;
+    }
+  };
   return {
     clock,
     newId: () => randomBytes(4).toString('hex'),
@@ -57,10 +67,11 @@ export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env)
     stormLimit: stack.stormLimit,
     ledger: ledger({ table: dynamoTable(client(DynamoDBClient), stack.ledgerTable, pause), clock }),
     calendar: calendar === null ? null : async () => (await import('./aws/ssm-calendar.ts')).calendarState(calendar),
-    enqueue: (messages) => sendBatch(stack.inboxUrl, messages),
+    enqueue,
+    publish,
     notify: async (record, nextCheckAt) => {
-      const [{ notify }, { publish }] = await Promise.all([import('./telemetry/notify.ts'), import('./aws/sns.ts')]);
-      await notify((notification) => publish(topic, notification), log, record, {
+      const { notify } = await import('./telemetry/notify.ts');
+      await notify({ publish, enqueue, log }, record, {
         version: env.REFLEX_VERSION || 'development',
         region,
         account,
@@ -69,6 +80,6 @@ export const runtimeFromEnv = (fn: string, env: NodeJS.ProcessEnv = process.env)
       });
     },
     log,
-    metrics: metricsFromEnv(),
+    metrics,
   };
 };

@@ -1,3 +1,4 @@
+import type { TopicMessage } from './aws/sns.ts';
 import type { SendFailure } from './aws/sqs.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { HistoryRecord, Mode } from './ledger/types.ts';
@@ -23,7 +24,9 @@ export interface Runtime {
   readonly enqueue: (
     messages: readonly { readonly body: string; readonly delaySeconds: number }[],
   ) => Promise<readonly SendFailure[]>;
-  /** Tells people; never throws. `nextCheckAt`: epoch ms, null where nothing is planned. */
+  /** Publishes to the stack's topic. Throws what SNS throws. */
+  readonly publish: (message: TopicMessage) => Promise<unknown>;
+  /** Tells people; never throws: what SNS does not take waits in the inbox. `nextCheckAt`: epoch ms, null where nothing is planned. */
   readonly notify: (record: HistoryRecord, nextCheckAt: number | null) => Promise<void>;
   readonly log: Log;
   readonly metrics: Meter;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { AwsError, type Service } from '../../test/support/fake-aws/service.ts';
 
 type Value = { readonly S?: string; readonly N?: string };
@@ -24,7 +25,7 @@ interface Query {
 /** What a new on-demand table takes a second: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput-scenarios.html */
 const WRITES = 4_000;
 const READS = 12_000;
-/** What one partition takes a second, of a table or an index; the sparse index keeps a function's items in one. */
+/** What one partition takes a second, of a table or an index. An index of so many writes has as many partitions, and a name is in one. */
 const PARTITION_WRITES = 1_000;
 
 /**
@@ -35,19 +36,16 @@ export const fakeDynamodb = (clock: () => number) => {
   const items = new Map<string, Attributes>();
   const writes = units(clock, WRITES);
   const reads = units(clock, READS);
-  const index = new Map<string, ReturnType<typeof units>>();
+  const index = Array.from({ length: WRITES / PARTITION_WRITES }, () => units(clock, PARTITION_WRITES));
+  const partitionOf = (name: string) => index[createHash('md5').update(name).digest().readUInt32BE() % index.length];
   const idOf = ({ pk, sk }: Attributes): string => `${pk?.S}\n${sk?.S}`;
-  const sizeOf = (item: Attributes): number => JSON.stringify(item).length;
+  const sizeOf = (item: Attributes): number =>
+    Object.entries(item).reduce((sum, [name, { S = '', N = '' }]) => sum + name.length + S.length + N.length, 0);
 
   const store = (item: Attributes): object => {
     const cost = Math.ceil(sizeOf(item) / 1_024);
     const before = items.get(idOf(item))?.attention?.S;
-    for (const name of new Set([before, item.attention?.S])) {
-      if (name === undefined) continue;
-      const partition = index.get(name) ?? units(clock, PARTITION_WRITES);
-      index.set(name, partition);
-      partition(cost);
-    }
+    for (const name of new Set([before, item.attention?.S])) if (name !== undefined) partitionOf(name)?.(cost);
     writes(cost);
     items.set(idOf(item), item);
     return {};

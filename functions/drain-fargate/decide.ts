@@ -245,9 +245,14 @@ const afterwards = (view: View): Decision<DrainCall> => {
   ];
   const [first] = dead;
   if (first === undefined) return neverKnown(view) ?? notRead(view) ?? resolved(view);
+  const { lastStatus } = facts.task;
+  if (lastStatus === 'DEPROVISIONING' && view.now < view.since + CHECK_AT) {
+    const why = `The task is ${lastStatus}, and ECS may still be taking it out: ${dead.map(shown).join(', ')}.`;
+    return defer('task-gone', onBeat(view.since + CHECK_AT), why);
+  }
   return escalate(
     'still-registered',
-    `The task is ${facts.task.lastStatus}, and ${dead.map(shown).join(', ')}.`,
+    `The task is ${lastStatus}, and ${dead.map(shown).join(', ')}.`,
     'targetGroupArn' in first
       ? `Unless another task has the address: aws elbv2 deregister-targets --target-group-arn ${first.targetGroupArn} --targets Id=${first.id},Port=${first.port}`
       : `aws servicediscovery deregister-instance --service-id ${first.serviceId} --instance-id ${first.instanceId}`,

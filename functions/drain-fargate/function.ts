@@ -1,3 +1,4 @@
+import { taskStateChangeBody } from '../../shared/events/ecs-task-state-change.ts';
 import type { ReflexFunction } from '../../shared/function.ts';
 import type { Patience } from '../../shared/patience.ts';
 import { act } from './act.ts';
@@ -24,6 +25,8 @@ export const drainFargate = (
     // Deregistering twice does no harm; a crash must be made good while the task still has time.
     leaseMs: 40_000,
     hear,
+    // A registration call takes out all tasks of a group, and AWS takes four a second.
+    condense: (event) => (event.kind === 'task-state-change' ? taskStateChangeBody(event) : null),
     // An interruption is told by events alone, and over in two minutes.
     sweep: async () => [],
     observe: observe(stack, patience, note),

@@ -64,6 +64,7 @@ export const observe = (stack: Policy, patience: Patience, note: Note) => {
     ]);
     const tasks = new Map(watches.map((watch) => [watch.resource, latest(told.get(watch.resource), shown, watch)]));
     const found = [...tasks.values()].filter((task) => task !== undefined);
+    going.learn(found);
     const others = await reads.services(found.filter((task) => !services.has(serviceKeyOf(task))));
     const serviceOf = (task: EcsTask) => services.get(serviceKeyOf(task)) ?? others.get(serviceKeyOf(task));
 
@@ -224,22 +225,21 @@ type Standing = 'first' | 'later' | null;
  * of a service's tasks at the same moment; whoever notes his part last sees all of them, and keeps one.
  */
 const goingIn = (warm: Warm, told: readonly EcsTask[], note: Note, now: number) => {
-  const byService = Map.groupBy(
-    told.filter((task) => !isGone(task)),
-    serviceKeyOf,
-  );
+  const leaving = new Map(told.filter((task) => !isGone(task)).map((task) => [task.arn, task]));
   const toldHere = new Set(told.map(({ arn }) => arn));
   const unanswered = new Set<string>();
   const notedBefore = new Map<string, ReadonlyMap<string, number>>();
   for (const [arn, { at }] of warm.interrupted) if (now - at > TOO_LATE) warm.interrupted.delete(arn);
+  const keep = (task: EcsTask) =>
+    warm.interrupted.set(task.arn, { service: serviceKeyOf(task), at: now, names: namesOf(task) });
   for (const task of told) {
     if (isGone(task)) warm.interrupted.delete(task.arn);
-    else warm.interrupted.set(task.arn, { service: serviceKeyOf(task), at: now, names: namesOf(task) });
+    else keep(task);
   }
 
   /** Where the ledger does not answer, what this process knows has to do. */
   const compare = once(async (service: string): Promise<void> => {
-    const own = byService.get(service) ?? [];
+    const own = [...leaving.values()].filter((task) => serviceKeyOf(task) === service);
     const answer = own.length === 0 ? null : await reading(() => note('drain-fargate', service, own.flatMap(namesOf)));
     if (answer === null) return;
     if ('error' in answer) return void unanswered.add(service);
@@ -253,6 +253,13 @@ const goingIn = (warm: Warm, told: readonly EcsTask[], note: Note, now: number) 
 
   return {
     compare,
+    /** Addresses that an event left out, before others are told of its task. */
+    learn: (shown: readonly EcsTask[]): void => {
+      for (const task of shown.filter(({ arn, ...one }) => leaving.has(arn) && hasAddress(one))) {
+        leaving.set(task.arn, task);
+        keep(task);
+      }
+    },
     shareOf: (service: string): number => (unanswered.has(service) ? 1 / 2 : 3 / 4),
     countOf: (service: string): number => {
       const all = [...warm.interrupted.values()].filter((one) => one.service === service).flatMap(({ names }) => names);
@@ -267,6 +274,8 @@ const goingIn = (warm: Warm, told: readonly EcsTask[], note: Note, now: number) 
 };
 
 type Going = ReturnType<typeof goingIn>;
+
+const hasAddress = ({ ipv4, ipv6 }: Pick<EcsTask, 'ipv4' | 'ipv6'>): boolean => ipv4.length + ipv6.length > 0;
 
 const namesOf = (task: EcsTask): string[] => [taskIdOf(task.arn), ...task.ipv4, ...task.ipv6];
 
@@ -284,10 +293,13 @@ const readAhead = (
   told: readonly EcsTask[],
   { compare, countOf }: Going,
 ): void => {
-  for (const key of new Set(told.filter((task) => !isGone(task)).map(serviceKeyOf))) {
+  for (const [key, tasks] of Map.groupBy(
+    told.filter((task) => !isGone(task)),
+    serviceKeyOf,
+  )) {
     const sketch = warm.sketches.get(key);
     if (sketch === undefined) continue;
-    void compare(key);
+    if (tasks.every(hasAddress)) void compare(key);
     for (const id of sketch.registries) void reads.instances(id);
     if (isCrowded(countOf(key), sketch.runningCount))
       for (const arn of sketch.targetGroups) void reads.targetHealth(arn);
@@ -351,9 +363,11 @@ const unknownOf = (
   return [...new Set(places.filter(isUnknown).map(({ targetGroupArn }) => targetGroupArn))];
 };
 
+const TASK_ID = /^[0-9a-f]{32}$/;
+
 const stateOf = (health: Health[number]['TargetHealth']): string => health?.State ?? '';
 
-/** ECS registers an instance under the task's id, by custom and not by contract: its address tells as well. */
+/** ECS registers an instance under the task's id, by custom and not by contract: its address tells as well, unless the id is another task's. */
 const registrationsOf = (
   { task, registries }: Member,
   instances: ReadonlyMap<string, Reading<Instances>>,
@@ -364,7 +378,8 @@ const registrationsOf = (
     if (answer === undefined || 'error' in answer) return { serviceId, instanceId: id, state: null };
     const byId = answer.value.find(({ Id }) => Id === id);
     const byAddress = answer.value.find(
-      ({ Attributes = {} }) =>
+      ({ Id = '', Attributes = {} }) =>
+        !TASK_ID.test(Id) &&
         (task.ipv4.includes(Attributes.AWS_INSTANCE_IPV4 ?? '') ||
           task.ipv6.includes(Attributes.AWS_INSTANCE_IPV6 ?? '')) &&
         (Attributes.ECS_SERVICE_NAME ?? serviceNameOf(task)) === serviceNameOf(task) &&

@@ -4,7 +4,7 @@ import {
   detachInstances,
   recordLifecycleActionHeartbeat,
 } from '../../shared/aws/autoscaling.ts';
-import { isErrorNamed, isTransient } from '../../shared/aws/client.ts';
+import { isErrorNamed, isThrottle, isTransient } from '../../shared/aws/client.ts';
 import { createTags, deleteTags, modifyInstanceAttribute } from '../../shared/aws/ec2.ts';
 import { drainContainerInstances, drainsPerCall, stopTask } from '../../shared/aws/ecs.ts';
 import { deregisterInstances } from '../../shared/aws/elb-classic.ts';
@@ -12,7 +12,7 @@ import { deregisterTargets, registrationsAtPace, targetsPerCall } from '../../sh
 import { chunksOf } from '../../shared/aws/pages.ts';
 import { commandsPerCall, registeredInstances, sendCommand } from '../../shared/aws/ssm.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
-import { type Patience, paced, patiently } from '../../shared/patience.ts';
+import { NOT_MADE, type Patience, paced, patiently } from '../../shared/patience.ts';
 import { said } from '../../shared/words.ts';
 import type { HostCall } from './calls.ts';
 
@@ -48,6 +48,8 @@ export const act = (patience: Patience) => {
       await run();
     };
     const errors = new Map<HostCall, string>();
+    /** AWS took none of them, and the next look makes them. What got no answer may have been done. */
+    const postponed = new Set<HostCall>();
     const calls = approved.flatMap(({ act }) => act.calls);
     const named = <Name extends HostCall['call']>(name: Name) =>
       calls.filter((call): call is CallNamed<Name> => call.call === name);
@@ -57,6 +59,7 @@ export const act = (patience: Patience) => {
         await patiently(patience, patience.clock() + REPEAT_FOR, run);
       } catch (error) {
         for (const call of some) if (!isDoneAlready(call, error)) errors.set(call, said(error));
+        if (isThrottle(error) || said(error).includes(NOT_MADE)) for (const call of some) postponed.add(call);
       }
     };
     /** `size` at a time. Where one of them fails the call for all, each half is tried by itself. */
@@ -97,15 +100,18 @@ export const act = (patience: Patience) => {
       }
     };
 
-    /** Instances side by side; of each the volumes are kept, then tagged, whether or not that went well. */
+    /** Instances side by side; of each the volumes are kept, then tagged, even where AWS refused to keep one, but not before it was asked. */
     const keep = async (): Promise<void> => {
       await Promise.all(
-        approved.map(async ({ act }) => {
+        [...approved].sort(dyingFirst).map(async ({ act }) => {
           const own = <Name extends HostCall['call']>(name: Name) =>
             act.calls.filter((call): call is CallNamed<Name> => call.call === name);
-          await each(own('ModifyInstanceAttribute'), ({ params }) => keepDevices(params));
+          const keeps = own('ModifyInstanceAttribute');
+          await each(keeps, ({ params }) => keepDevices(params));
+          const waits = keeps.some((call) => postponed.has(call));
+          if (waits) for (const call of own('CreateTags')) errors.set(call, `${NOT_MADE}its volume is not kept yet`);
           await Promise.all([
-            each(own('CreateTags'), ({ params }) => inTurn(taggings, () => createTags(params))),
+            each(waits ? [] : own('CreateTags'), ({ params }) => inTurn(taggings, () => createTags(params))),
             each(own('DeleteTags'), ({ params }) => deleteTags(params)),
           ]);
         }),
@@ -232,5 +238,9 @@ const isDoneAlready = ({ call }: HostCall, error: unknown): boolean =>
 
 const byDeadline = (a: CallNamed<'SendCommand'>, b: CallNamed<'SendCommand'>): number =>
   Number(a.params.Parameters.deadline[0]) - Number(b.params.Parameters.deadline[0]);
+
+/** What is only recommended to leave may have hours. */
+const dyingFirst = (a: Approved<HostCall>, b: Approved<HostCall>): number =>
+  Number(a.act.reason === 'arm-logs') - Number(b.act.reason === 'arm-logs');
 
 const groupsBy = <T>(list: readonly T[], key: (item: T) => string): T[][] => [...Map.groupBy(list, key).values()];

@@ -129,6 +129,7 @@ const outlived: Rule = ({ facts, memory, ending, now, devices, policy }) => {
     .map(([volume]) => volume);
   const Tags = tagList({ [RESCUE_TAGS.rescue]: 'armed' });
   const calls: HostCall[] = [
+    ...keepCalls(facts, devices),
     ...tags,
     ...pending.map((volume) => ({ call: 'CreateTags' as const, params: { Resources: [volume], Tags } })),
   ];
@@ -139,7 +140,7 @@ const outlived: Rule = ({ facts, memory, ending, now, devices, policy }) => {
 };
 
 const left: Rule = (view) => {
-  const { facts, memory, ending, now } = view;
+  const { facts, memory } = view;
   const { state, host, devices } = facts;
   const unsafe = unsafeOf(view);
   const gone = state === 'terminated' || (state === 'shutting-down' && host !== null && unsafe.length === 0);
@@ -148,12 +149,17 @@ const left: Rule = (view) => {
       memory.tagged === undefined ? 'no log volume of it was kept' : 'what was kept of it is left to the rescue';
     return notSafe(view, unsafe) ?? unsaved(view) ?? skip('host-left', `The instance is ${state}; ${rest}.`, memory);
   }
-  const stops = memory.interruption !== undefined && ending.hooks.length === 0;
-  if (stops && ['stopping', 'stopped'].includes(state) && now - ending.since > TWO_MINUTES) {
-    return skip('host-left', `The instance is ${state}; its volumes stay with it.`, memory);
-  }
   return undefined;
 };
+
+/** Its volumes stay with it, and are kept: who cancels its Spot request terminates it. */
+const stopped: Rule = ({ facts: { state }, memory, ending, now }) =>
+  memory.interruption !== undefined &&
+  ending.hooks.length === 0 &&
+  ['stopping', 'stopped'].includes(state) &&
+  now - ending.since > TWO_MINUTES
+    ? skip('host-left', `The instance is ${state}; its volumes stay with it.`, memory)
+    : undefined;
 
 /** What lies on instance store, or on a volume nobody named, is gone with the host; only the host itself could have shipped it. */
 const unsaved = ({ facts, memory, policy }: View): Escalate | undefined => {
@@ -202,7 +208,8 @@ const work: Rule = (view) => {
           sends: (memory.sends ?? 0) + 1,
         }),
       ...(hooks.beats && { heartbeatAt: now }),
-      ...(tries > 0 && { unsafe: unsafeOf(view) }),
+      // EC2 does not keep what is shutting down already, and may be faster than the next look.
+      ...((tries > 0 || facts.state === 'shutting-down') && { unsafe: unsafeOf(view) }),
     },
     urgent.length > 0 && facts.host !== null && !persists ? together(now + SECOND) : nextLook(view, true),
   );
@@ -329,7 +336,7 @@ const nextLook = (view: View, soon: boolean): number => {
 const together = (at: number): number => Math.ceil(at / TOGETHER) * TOGETHER;
 
 /** First match wins. */
-const rules: readonly Rule[] = [outlived, left, work, givenUp, leaving];
+const rules: readonly Rule[] = [outlived, left, work, givenUp, stopped, leaving];
 
 // --- Words and small parts ---
 

@@ -29,7 +29,7 @@ import { extraTargetGroups, type Policy, stopsStandaloneTasks } from './policy.t
 /** Commands older than this belong to another occurrence. */
 const COMMANDS_SINCE = 20 * 60_000;
 /** What is read for a look has its turn within this time, or is left to the next. */
-const READ_FOR = 10_000;
+const READ_FOR = 4_000;
 /** 50 commands a page. */
 const COMMAND_PAGES = 20;
 const GROUP_TAG = 'aws:autoscaling:groupName';
@@ -132,19 +132,20 @@ const hostsOf = async (
     known(() => readVolumes(ids)),
     readContainers(ids, stack.clusters, wantsTasks),
     known(() => readCommands(stack.document, now)),
-    readRegistrations(groups, extra, readTargets),
+    readRegistrations(groups, groupOf, extra, readTargets),
     groups,
   ]);
   return new Map(
     ids.map((id) => {
       const name = groupOf.get(id);
       const attached = 'value' in read && name !== undefined ? read.value.get(name) : undefined;
+      const member = attached?.holds(id) ? attached : undefined;
       const host: Host = {
         volumes: of(volumes, (all) => all.get(id) ?? {}),
         group: of(read, () => (attached === undefined ? null : attached.groupFor(id))),
         container: containers(id),
-        targets: targetsOf(id, [...(attached?.targetGroups ?? []), ...(extra.get(id) ?? [])], targets, read),
-        balancers: balancersOf(id, attached?.balancers ?? [], balancers, read),
+        targets: targetsOf(id, [...(member?.targetGroups ?? []), ...(extra.get(id) ?? [])], targets, read),
+        balancers: balancersOf(id, member?.balancers ?? [], balancers, read),
         command: of(commands, (all) => all.get(id) ?? null),
       };
       return [id, host] as const;
@@ -177,6 +178,8 @@ interface Attached {
   readonly targetGroups: readonly string[];
   readonly balancers: readonly string[];
   readonly groupFor: (id: string) => Group;
+  /** Whether the instance is still in it: what it lets go, Auto Scaling takes out of its target groups and balancers itself. */
+  readonly holds: (id: string) => boolean;
 }
 
 const readGroups = async (names: ReadonlySet<string>): Promise<Map<string, Attached>> => {
@@ -210,6 +213,7 @@ const readGroups = async (names: ReadonlySet<string>): Promise<Map<string, Attac
         return [
           name,
           {
+            holds: (id) => states.has(id),
             targetGroups: [...new Set(targetGroups.filter((arn) => arn.includes(':targetgroup/')))],
             balancers: [...new Set(balancers)],
             groupFor: (id) => ({
@@ -230,6 +234,7 @@ type Ports = ReadonlyMap<string, readonly number[]>;
 /** Who still takes traffic: by target group, and by classic load balancer; each read once for all hosts. */
 const readRegistrations = async (
   groups: Promise<Known<Map<string, Attached>>>,
+  groupOf: ReadonlyMap<string, string | undefined>,
   extra: ReadonlyMap<string, readonly string[]>,
   readTargets: ReturnType<typeof targetsIn>,
 ): Promise<{
@@ -237,24 +242,28 @@ const readRegistrations = async (
   balancers: ReadonlyMap<string, Known<ReadonlySet<string>>>;
 }> => {
   const read = await groups;
-  const attached = 'value' in read ? [...read.value.values()] : [];
+  const byName = 'value' in read ? read.value : new Map<string, Attached>();
+  const attached = [...groupOf].flatMap(([id, name = '']) => {
+    const group = byName.get(name);
+    return group?.holds(id) ? group : [];
+  });
   const arns = new Set([...attached.flatMap(({ targetGroups }) => targetGroups), ...[...extra.values()].flat()]);
   const names = new Set(attached.flatMap(({ balancers }) => balancers));
   const [targets, balancers] = await Promise.all([
-    Promise.all([...arns].map(async (arn) => [arn, await known(() => readTargets(arn))] as const)),
+    readTargets(arns),
     Promise.all(
       [...names].map(
         async (name) => [name, await known(async () => new Set(await registeredInstances(name)))] as const,
       ),
     ),
   ]);
-  return { targets: new Map(targets), balancers: new Map(balancers) };
+  return { targets, balancers: new Map(balancers) };
 };
 
-/** Reads who takes traffic in a target group; one whose turn is too far off is not read. */
-const targetsIn = (patience: Patience): ((arn: string) => Promise<Ports>) => {
+/** Reads who takes traffic in target groups; one whose turn is too far off is not read, and it is not always the same one. */
+const targetsIn = (patience: Patience): ((arns: ReadonlySet<string>) => Promise<ReadonlyMap<string, Known<Ports>>>) => {
   const turn = paced(describesAtPace, patience);
-  return async (arn) => {
+  const read = async (arn: string): Promise<Ports> => {
     await turn(patience.clock() + READ_FOR);
     const ports = new Map<string, number[]>();
     for (const { Target, TargetHealth } of await describeTargetHealth(arn)) {
@@ -263,6 +272,10 @@ const targetsIn = (patience: Patience): ((arn: string) => Promise<Ports>) => {
       ports.set(Target.Id, [...(ports.get(Target.Id) ?? []), Target.Port]);
     }
     return ports;
+  };
+  return async (arns) => {
+    const inAnyOrder = [...arns].map((arn) => ({ arn, rank: patience.random() })).sort((a, b) => a.rank - b.rank);
+    return new Map(await Promise.all(inAnyOrder.map(async ({ arn }) => [arn, await known(() => read(arn))] as const)));
   };
 };
 

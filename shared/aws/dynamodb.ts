@@ -9,6 +9,7 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { isThrottle } from './client.ts';
 import { chunksOf } from './pages.ts';
 
 /**
@@ -65,13 +66,16 @@ export interface Table {
 
 const batchGetMax = 100;
 const batchGetTries = 6;
+/** With the pauses of `runtime-env.ts` some two seconds: a partition takes 1,000 KB a second, and who acts in a storm has no more time. */
+const writeRepetitions = 10;
+const longestPause = 3;
 /** An update expression holds 4 KB; `#mNN=:mNN,` takes at most 10 bytes. */
 const marksPerUpdate = 100;
 const markPrefix = 'mark#';
 
 /**
  * The only place that builds DynamoDB commands. `pause` waits before the given repetition (1, 2, ...) of the keys a BatchGetItem left
- * unprocessed (throttling, or 16 MB); after five repetitions the read fails.
+ * unprocessed (throttling, or 16 MB), or of a throttled write; after five repetitions the read fails, after ten the write.
  * @iam dynamodb:BatchGetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:Query dynamodb:Scan
  */
 export function dynamoTable(
@@ -79,6 +83,19 @@ export function dynamoTable(
   tableName: string,
   pause: (repetition: number) => Promise<void>,
 ): Table {
+  /** The SDK's own repetitions come out of a quota that a storm's throttles use up. A throttled write was not made. */
+  async function patient(write: () => Promise<unknown>): Promise<void> {
+    for (let tried = 1; ; tried++) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        if (!isThrottle(error) || tried > writeRepetitions) throw error;
+        await pause(Math.min(tried, longestPause));
+      }
+    }
+  }
+
   async function getChunk(keys: readonly ItemKey[]): Promise<Found[]> {
     const items: Found[] = [];
     let left = keys.map(toKey);
@@ -103,7 +120,7 @@ export function dynamoTable(
     },
 
     async put(item) {
-      await client.send(new PutItemCommand({ TableName: tableName, Item: toAttributes(item) }));
+      await patient(() => client.send(new PutItemCommand({ TableName: tableName, Item: toAttributes(item) })));
     },
 
     async putIfVersion(item, expected) {
@@ -116,7 +133,9 @@ export function dynamoTable(
               ExpressionAttributeValues: { ':expected': { N: String(expected) } },
             };
       try {
-        await client.send(new PutItemCommand({ TableName: tableName, Item: toAttributes(item), ...condition }));
+        await patient(() =>
+          client.send(new PutItemCommand({ TableName: tableName, Item: toAttributes(item), ...condition })),
+        );
         return true;
       } catch (error) {
         if (error instanceof ConditionalCheckFailedException) return false;

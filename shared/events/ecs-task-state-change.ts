@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { derived } from '../ecs-task.ts';
 import type { Message } from './envelope.ts';
-import { BrokenMessage, type Parsed } from './event.ts';
+import { BrokenMessage, type Parsed, type TaskStateChangeEvent } from './event.ts';
 import { type Fields, object, read, text, time } from './fields.ts';
 
 const orNull = v.nullish(v.string(), null);
@@ -62,6 +62,30 @@ export function parseTaskStateChange(body: Fields, { sentAt }: Pick<Message, 'se
       kind: 'task-state-change',
       at: updatedAt ?? sent ?? sentAt ?? 0,
       task: { ...rest, ...derived({ taskArn: told, clusterArn: rest.clusterArn, attachments, containers }) },
+    },
+  };
+}
+
+/** An event as small as can be that parses to this one. */
+export function taskStateChangeBody({ at, task }: TaskStateChangeEvent): object {
+  const { arn, ipv4, ipv6, elbStatus, stoppingAt, ...rest } = task;
+  return {
+    source: 'aws.ecs',
+    'detail-type': 'ECS Task State Change',
+    detail: {
+      ...rest,
+      taskArn: arn,
+      ...(stoppingAt !== null && { stoppingAt: new Date(stoppingAt).toISOString() }),
+      updatedAt: new Date(at).toISOString(),
+      attachments: elbStatus === null ? [] : [{ type: 'elb', status: elbStatus }],
+      containers: [
+        {
+          networkInterfaces: [
+            ...ipv4.map((privateIpv4Address) => ({ privateIpv4Address })),
+            ...ipv6.map((ipv6Address) => ({ ipv6Address })),
+          ],
+        },
+      ],
     },
   };
 }

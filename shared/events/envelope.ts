@@ -1,5 +1,6 @@
 import { BrokenMessage } from './event.ts';
 import { epochMs, fieldsOf, isObject, kindOf } from './fields.ts';
+import { unbundled } from './reflex-bundle.ts';
 
 /** One thing to parse, whatever brought it. */
 export interface Message {
@@ -14,6 +15,8 @@ export interface Message {
   readonly sentAt?: number;
   /** Deliveries so far, this one included. */
   readonly receiveCount?: number;
+  /** It came in a bundle of ours. */
+  readonly bundled?: true;
 }
 
 export interface Received {
@@ -29,7 +32,7 @@ export interface Received {
 export function receive(payload: unknown): Received {
   const records = isObject(payload) && Array.isArray(payload.Records) ? Array.from<unknown>(payload.Records) : [];
   if (records.some((record) => isObject(record) && record.eventSource === 'aws:sqs')) {
-    return { batch: true, messages: records.map(fromSqs) };
+    return { batch: true, messages: records.map(fromSqs).flatMap(unbundled) };
   }
   if (records.some((record) => isObject(record) && record.EventSource === 'aws:sns')) {
     return { batch: false, messages: records.map(fromSns) };

@@ -62,6 +62,14 @@ export interface FollowUpEvent {
   }[];
 }
 
+/** Our own notification that SNS did not take: publish it. */
+export interface NotificationEvent {
+  readonly kind: 'notification';
+  readonly subject: string;
+  /** JSON text: a message per protocol. */
+  readonly message: string;
+}
+
 /** An operator asks what would be done about a resource now. */
 export interface ExplainEvent {
   readonly kind: 'explain';
@@ -224,6 +232,7 @@ export type ReflexEvent =
   | AlarmEvent
   | TickEvent
   | FollowUpEvent
+  | NotificationEvent
   | ExplainEvent
   | TaskStateChangeEvent
   | ServiceActionEvent

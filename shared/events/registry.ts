@@ -17,6 +17,7 @@ import { type Fields, isObject, kindOf } from './fields.ts';
 import { parseHealthEvent } from './health-event.ts';
 import { parseExplain } from './reflex-explain.ts';
 import { parseFollowUp } from './reflex-follow-up.ts';
+import { parseNotification } from './reflex-notification.ts';
 import { parseTick } from './reflex-tick.ts';
 import { parseCommandInvocation } from './ssm-command-invocation.ts';
 import { parseTagChange } from './tag-change-on-resource.ts';
@@ -72,6 +73,7 @@ const kinds: ReadonlyMap<string, ReadonlyMap<string, Parser>> = new Map([
     new Map<string, Parser>([
       ['Tick', parseTick],
       ['Follow-up', parseFollowUp],
+      ['Notification', parseNotification],
       ['Explain', parseExplain],
     ]),
   ],

@@ -57,6 +57,8 @@ const hourMs = 3_600_000;
 const noteMs = 5 * 60_000;
 const keptMs = 90 * 24 * hourMs;
 const updateTries = 10;
+/** A partition of the index takes 1,000 KB a second; a storm opens thousands of incidents of one function in seconds. */
+const attentionParts = 8;
 const everyFunction = '*';
 const modes: readonly string[] = ['off', 'dry-run', 'on'] satisfies Mode[];
 /** A DynamoDB item holds 400 KB; the rest is for keys and attribute names. */
@@ -72,7 +74,7 @@ export function ledger({ table, clock }: { readonly table: Table; readonly clock
   function stateItem(state: ResourceState): Item {
     const item = { ...stateKey(state), body: JSON.stringify(state), version: state.version };
     return state.incident !== undefined || state.hold !== undefined
-      ? { ...item, attention: state.fn }
+      ? { ...item, attention: attentionOf(state) }
       : { ...item, expiresAt: seconds(clock() + keptMs) };
   }
 
@@ -133,7 +135,10 @@ export function ledger({ table, clock }: { readonly table: Table; readonly clock
     },
 
     async attention(fn) {
-      return (await table.queryAttention(fn)).map((item) => parseState(item.body));
+      const names = [fn, ...Array.from({ length: attentionParts }, (_, part) => `${fn}#${part}`)];
+      const found = (await Promise.all(names.map((name) => table.queryAttention(name)))).flat();
+      const oldestFirst = found.map((item) => parseState(item.body)).sort((a, b) => a.version - b.version);
+      return [...new Map(oldestFirst.map((state) => [state.resource, state])).values()];
     },
 
     async findStates(text) {
@@ -182,6 +187,13 @@ function stateKey(key: ResourceKey): ItemKey {
 
 function modeKey(scope: string): ItemKey {
   return { pk: 'mode', sk: scope };
+}
+
+/** One of the names under which a function's open incidents and holds are found. The former one, the function's alone, is read as well. */
+function attentionOf({ fn, resource }: ResourceKey): string {
+  let hash = 0;
+  for (let i = 0; i < resource.length; i++) hash = (Math.imul(hash, 31) + resource.charCodeAt(i)) >>> 0;
+  return `${fn}#${hash % attentionParts}`;
 }
 
 /** An item an hour: a pulse is read from two of them, and DynamoDB forgets the old ones. */

@@ -1,12 +1,15 @@
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import type { Measured } from './metrics.ts';
 
-/** A line of metrics of namespace `Reflex` with these dimensions, and the version as `REFLEX_VERSION` has it. */
+/**
+ * A line of metrics of namespace `Reflex` with these dimensions, the stack as `STACK_NAME` has it, so that two stacks in one Region
+ * do not count as one, and the version as `REFLEX_VERSION` has it.
+ */
 export const metricsOf = (dimensions: Readonly<Record<string, string>>): Metrics => {
   const metrics = new Metrics({ namespace: 'Reflex' });
   metrics.clearDefaultDimensions();
   return metrics
-    .setDefaultDimensions({ ...dimensions })
+    .setDefaultDimensions({ stack: process.env.STACK_NAME || 'none', ...dimensions })
     .addMetadata('version', process.env.REFLEX_VERSION || 'development');
 };
 

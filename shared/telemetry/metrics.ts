@@ -3,7 +3,7 @@ import type { Reason } from '../reasons.ts';
 
 /**
  * Metrics of namespace `Reflex`, as EMF lines. Each distinct set of dimension values is a metric that is paid for, so
- * the dimensions are few and closed: function, decision, reason, budget. The resource is a property, found by query.
+ * the dimensions are few and closed: stack, function, decision, reason, budget. The resource is a property, found by query.
  */
 export interface Meter {
   /** `Outcome` by function, decision and reason; `DryRunOutcome` as well where nothing was written. */
@@ -18,6 +18,8 @@ export interface Meter {
   brokenMessages(fn: string, n: number): void;
   /** `NotForUs`: messages that were understood and concern nobody here. */
   notForUs(fn: string, n: number): void;
+  /** `NotificationRefused`, of the whole stack: a notification that SNS did not take; it is tried again. */
+  notificationRefused(): void;
   /** Writes what was counted since the last time. */
   flush(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export function metricsFromEnv(): Meter {
     notForUs: (fn, n) => {
       if (n > 0) count({ function: fn }, 'NotForUs', n);
     },
+    notificationRefused: () => count({}, 'NotificationRefused', 1),
     flush: async () => {
       if (measured.length === 0) return;
       const values = measured;

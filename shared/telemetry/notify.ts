@@ -1,8 +1,10 @@
+import { notificationBody } from '../events/reflex-notification.ts';
 import type { Json } from '../json.ts';
 import type { HistoryRecord } from '../ledger/types.ts';
 import { reasons } from '../reasons.ts';
+import type { Runtime } from '../runtime.ts';
 import { asWord, inStack, shortArn } from '../words.ts';
-import { type Log, redact } from './logging.ts';
+import { redact } from './logging.ts';
 
 export interface NotificationContext {
   readonly version: string;
@@ -52,6 +54,12 @@ const maxSubjectCharacters = 99;
 /** SNS takes 256 KB; the rest is for the subject and the request's own fields. */
 const maxMessageBytes = 250_000;
 
+/** SQS takes 256 KB, and in JSON text every quote and backslash becomes two. */
+const maxWaitingBytes = 120_000;
+
+/** SNS's throttles and outages are mostly over by then; what is left, the inbox repeats. */
+const waitingSeconds = 60;
+
 /** Slack shows up to 3,000 characters of a text. */
 const maxChatCharacters = 2_800;
 
@@ -72,30 +80,40 @@ const leastDetail: Detail = { facts: 0, actions: 5, text: 200 };
 /** Programs get the record itself; people with chat get the chat schema, which comes in over https. */
 const programs = ['email-json', 'firehose', 'http', 'lambda', 'sqs'];
 
-/** Tells one outcome to people and programs. Secrets are masked; when too long for SNS, facts go first. */
-export function buildNotification(record: HistoryRecord, context: NotificationContext): Notification {
+/** Tells one outcome to people and programs. Secrets are masked; when longer than `maxBytes`, facts go first. */
+export function buildNotification(
+  record: HistoryRecord,
+  context: NotificationContext,
+  maxBytes = maxMessageBytes,
+): Notification {
   for (const detail of details) {
     const notification = withDetail(record, context, detail);
-    if (Buffer.byteLength(notification.message) <= maxMessageBytes) return notification;
+    if (Buffer.byteLength(notification.message) <= maxBytes) return notification;
   }
   return withDetail(record, context, leastDetail);
 }
 
-export type NotifyResult = { readonly sent: true } | { readonly sent: false; readonly error: string };
-
-/** Builds and publishes. Never throws: what SNS cannot deliver is logged and given back, because it changes no outcome. */
+/**
+ * Builds and publishes. What SNS does not take goes into the inbox, and is published from there until it is told, or the dead-letter
+ * queue keeps it. Never throws: it changes no outcome. What SNS took without an answer may be told twice.
+ */
 export async function notify(
-  publish: (notification: Notification) => Promise<unknown>,
-  log: Log,
+  { publish, enqueue, log }: Pick<Runtime, 'publish' | 'enqueue' | 'log'>,
   record: HistoryRecord,
   context: NotificationContext,
-): Promise<NotifyResult> {
+): Promise<void> {
+  const about = { resource: record.resource, recordId: record.recordId };
   try {
     await publish(buildNotification(record, context));
-    return { sent: true };
-  } catch (error) {
-    log.error('notification not sent', error, { resource: record.resource, recordId: record.recordId });
-    return { sent: false, error: String(error) };
+  } catch (refused) {
+    log.error('notification not sent; it is put into the inbox', refused, about);
+    try {
+      const body = notificationBody(buildNotification(record, context, maxWaitingBytes));
+      const [failure] = await enqueue([{ body, delaySeconds: waitingSeconds }]);
+      if (failure !== undefined) throw new Error(failure.message);
+    } catch (error) {
+      log.error('notification lost: the inbox did not take it either', error, { ...about, why: record.why });
+    }
   }
 }
 
@@ -117,7 +135,7 @@ function withDetail(record: HistoryRecord, context: NotificationContext, detail:
     })),
     actionsLeftOut: Math.max(0, record.actions.length - detail.actions),
     facts: clipped(JSON.stringify(redact(record.facts), null, 2), detail.facts),
-    factsForPrograms: detail.facts === Number.POSITIVE_INFINITY ? redact(record.facts) : 'left out: too long for SNS',
+    factsForPrograms: detail.facts === Number.POSITIVE_INFINITY ? redact(record.facts) : 'left out: too long',
   };
   const [begins, ends] = [`Reflex ${verdict(record)}: ${record.fn} `, ` (${record.reason})`];
   const name = clipped(shown.name, maxSubjectCharacters - begins.length - ends.length);

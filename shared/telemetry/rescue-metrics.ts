@@ -10,7 +10,7 @@ export interface Shipment {
   readonly lines?: number | undefined;
 }
 
-/** What the rescue of log volumes counts beside outcomes. Namespace `Reflex`, dimension function. */
+/** What the rescue of log volumes counts beside outcomes. Namespace `Reflex`, dimensions stack and function. */
 export interface RescueMeter {
   /** `KeptVolumes`, `KeptGiB`, `OldestKeptVolume` (s): the volumes whose logs are not proven to be in S3. Every sweep, also when there are none. */
   kept(kept: { readonly volumes: number; readonly GiB: number; readonly oldestMs: number }): void;

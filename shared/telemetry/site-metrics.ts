@@ -1,7 +1,7 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { metricsOf } from './emf.ts';
 
-/** What a check of a site counts beside outcomes. Namespace `Reflex`, dimensions function and site: three paid metrics a site. */
+/** What a check of a site counts beside outcomes. Namespace `Reflex`, dimensions stack, function and site: three paid metrics a site. */
 export interface SiteMeter {
   /**
    * `SiteUp` (1: nothing is wrong with it; 0), `SiteLatency` (ms, only of an answer) and `CertificateDaysLeft` (only where a

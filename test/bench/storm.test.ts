@@ -140,7 +140,27 @@ describe('the ledger of a storm', () => {
     expect(() => PutItem?.(put(item(3), 1))).toThrow('conditional request failed');
   });
 
-  it('takes 1,000 KB a second into one partition of the index, and more a second later', () => {
+  it('takes 1,000 KB a second into one partition of the index, and as much into another', () => {
+    const { PutItem } = fakeDynamodb(() => at).service.operations;
+    const big = (name: string) => put({ ...item(1, 'x'.repeat(99 * 1_024)), pk: { S: name }, attention: { S: name } });
+    const takes = (name: string): boolean => {
+      try {
+        PutItem?.(big(name));
+        return true;
+      } catch {
+        return false;
+      }
+    };
+
+    const taken = Array.from({ length: 10 }, () => takes('fn#0'));
+    const others = ['fn#1', 'fn#2', 'fn#3', 'fn#4', 'fn#5', 'fn#6', 'fn#7'].filter(takes);
+
+    expect(taken).not.toContain(false);
+    expect(takes('fn#0')).toBe(false);
+    expect(others).not.toEqual([]);
+  });
+
+  it('takes more into a partition a second later', () => {
     let now = at;
     const { PutItem } = fakeDynamodb(() => now).service.operations;
     const big = put(item(1, 'x'.repeat(99 * 1_024)));

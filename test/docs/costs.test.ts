@@ -54,6 +54,6 @@ describe('docs/costs.md', () => {
     const costs = [...table.matchAll(/\| (\d+\.\d\d) \|$/gm)].map(([, cost]) => Number(cost));
 
     expect(costs.length).toBeGreaterThan(8);
-    expect(Math.abs(costs.reduce((sum, cost) => sum + cost, 0) - 9.5)).toBeLessThan(0.05);
+    expect(Math.abs(costs.reduce((sum, cost) => sum + cost, 0) - 9.65)).toBeLessThan(0.05);
   });
 });

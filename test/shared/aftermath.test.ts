@@ -106,7 +106,7 @@ describe('an incident', () => {
     const results = [await onAlarm(one), ...(await settle(one))];
 
     expect(reasonsOf(results)).toEqual(['measuring', 'scale-up', 'resolved']);
-    expect(results.flatMap(({ failures }) => failures)).toEqual([]);
+    expect(results).not.toContainEqual(expect.objectContaining({ failures: [expect.anything()] }));
   });
 
   it('is looked at when the act asks for, however long its calls take', async () => {

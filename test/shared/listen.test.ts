@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { receive } from '../../shared/events/envelope.ts';
+import type { ReflexEvent } from '../../shared/events/event.ts';
+import { notificationBody } from '../../shared/events/reflex-notification.ts';
 import { hold } from '../../shared/ledger/state.ts';
 import { listen, sendFollowUps } from '../../shared/listen.ts';
 import { alarmEvent, at, followUp, sqsBatch, streamArn, tick } from '../support/event-builders.ts';
@@ -157,6 +159,67 @@ describe('a follow-up', () => {
   });
 });
 
+describe('a full batch', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => alarmEvent({ stream: `s${i}` }));
+  const small = (event: ReflexEvent) => (event.kind === 'alarm' ? alarmEvent({ stream: event.alarmName }) : null);
+  const due = (world: ReturnType<typeof prepare>['world']) => [...new Set(world.inbox.map(({ dueAt }) => dueAt - at))];
+
+  it('goes back as a few bundles, which are heard when they come', async () => {
+    const { hearing, runtime, world } = prepare({ condense: small });
+
+    const first = await hearing(...many(800), followUp({ ...check, notBefore: at }));
+    const later = await hearing(...world.inbox.map(({ body }) => JSON.parse(body)));
+
+    expect(first.heeded).toMatchObject([{ check: { id: 'rfx-1' } }]);
+    expect(first.notForUs).toEqual(Array.from({ length: 800 }, () => 'bundled'));
+    expect(due(world)).toEqual([2_000]);
+    expect(world.inbox.length).toBeLessThan(800 / 10);
+    expect(later.notForUs).toEqual([]);
+    expect(later.heeded).toHaveLength(800);
+    expect(runtime.calls.filter((call) => call === 'enqueue')).toHaveLength(1);
+  });
+
+  it('of few events that are large is full as well', async () => {
+    const { hearing, world } = prepare({ condense: small });
+    const large = many(400).map((event) => ({ ...event, padding: 'x'.repeat(10_000) }));
+
+    expect((await hearing(...large)).heeded).toEqual([]);
+    expect(world.inbox).not.toEqual([]);
+  });
+
+  it.each([
+    ['one less', 799, { condense: small }],
+    ['of a function whose acts are not merged', 800, {}],
+    ['of events that it does not condense', 800, { condense: () => null }],
+  ])('is none: %s', async (_, count, options) => {
+    const { hearing, world } = prepare(options);
+
+    expect((await hearing(...many(count))).heeded).toHaveLength(count);
+    expect(world.inbox).toEqual([]);
+  });
+
+  it('is heard as it came where the inbox takes nothing', async () => {
+    const { hearing, runtime } = prepare({
+      condense: small,
+      trouble: (port) => (port === 'enqueue' ? 'refused' : 'none'),
+    });
+
+    expect((await hearing(...many(800))).heeded).toHaveLength(800);
+    expect(runtime.errors).toHaveLength(1);
+  });
+
+  it('is heard as far as the inbox did not take it', async () => {
+    const { fn, runtime } = prepare({ condense: small });
+    const half: typeof runtime = { ...runtime, enqueue: async () => [{ index: 0, message: 'no' }] };
+
+    const { heeded, notForUs } = await listen(fn, half, receive(sqsBatch(...many(800))).messages);
+
+    expect(heeded.length).toBeGreaterThan(0);
+    expect(heeded.length + notForUs.length).toBe(800);
+    expect(heeded.length).toBeLessThan(100);
+  });
+});
+
 describe('sending follow-ups', () => {
   const one = { resource: orders, incidentId: 'rfx-1', check: 3, notBefore: at + 1 };
   const later = { ...one, notBefore: at + minute };
@@ -242,5 +305,20 @@ describe('a tick', () => {
     const { hearing } = prepare({ trouble: (port) => (port === 'sweep' ? 'refused' : 'none') });
 
     expect(await hearing(tick('all'))).toMatchObject({ heeded: [], failed: [{ broken: false }] });
+  });
+});
+
+describe('a notification that SNS did not take', () => {
+  it('is nobody’s resource, and no work for the function', async () => {
+    const { hearing, runtime } = prepare();
+    const body = notificationBody({ subject: 'Reflex needs you', message: '{"default":"..."}' });
+
+    const { heeded, untold, notForUs, failed } = await hearing(body);
+
+    expect([heeded, notForUs, failed]).toEqual([[], [], []]);
+    expect(untold).toMatchObject([
+      { notification: { subject: 'Reflex needs you', message: '{"default":"..."}' }, message: { raw: body } },
+    ]);
+    expect(runtime.calls).toEqual([]);
   });
 });

@@ -63,6 +63,19 @@ describe('a call made patiently', () => {
     expect(time.clock()).toBeLessThan(time.start + 200);
   });
 
+  it('that got no answer, and is only throttled after that, is given up as unanswered: it may have taken effect', async () => {
+    const time = fakeTime();
+    const unanswered = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+    let made = 0;
+    const call = async () => {
+      throw ++made === 2 ? unanswered : throttled;
+    };
+
+    await expect(patiently(time, time.start + 1_000, call)).rejects.toBe(unanswered);
+
+    expect(made).toBeGreaterThan(2);
+  });
+
   it('whose time is over already is made once', async () => {
     const time = fakeTime();
     const { call, made } = failing(9, throttled);

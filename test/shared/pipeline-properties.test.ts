@@ -7,7 +7,7 @@ import { receive } from '../../shared/events/envelope.ts';
 import { parse } from '../../shared/events/registry.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { hold, release } from '../../shared/ledger/state.ts';
-import type { Intent, ResourceState } from '../../shared/ledger/types.ts';
+import type { HistoryRecord, Intent, ResourceState } from '../../shared/ledger/types.ts';
 import type { Result } from '../../shared/remediation.ts';
 import { alarmArn, alarmEvent, at, sqsBatch, streamArn, tick } from '../support/event-builders.ts';
 import {
@@ -378,9 +378,13 @@ async function simulate(scheduler: Scheduler, manner: Manner, waves: readonly (r
   judgeEnd(broken, world, shop, intents, actedOn);
   judgeMemory(broken.memory, world, made, manner.joins ? sent : []);
   for (const arn of streams) {
-    const told = world.told.some(({ record }) => record.resource === arn && record.held === true);
+    const told = [
+      ...world.told.map(({ record }) => record),
+      ...world.toldLate.map(({ message }): HistoryRecord => JSON.parse(JSON.parse(message).sqs)),
+    ];
+    const heard = told.some(({ resource, held }) => resource === arn && held === true);
     const held = storedState(world, arn)?.hold !== undefined;
-    if (held && !told && !happened.has('refused notify')) broken.told.push(`${arn} is on hold, and nobody knows`);
+    if (held && !heard) broken.told.push(`${arn} is on hold, and nobody knows`);
   }
   for (const { reason } of storedRecords(world)) happened.add(`recorded ${reason}`);
   return { broken, happened };
@@ -448,7 +452,7 @@ describe('whatever the interleaving of deliveries, crashes, faults and time on t
       fc.asyncProperty(fc.scheduler(), manner, plan, async (scheduler, manner, waves) => {
         for (const what of (await simulate(scheduler, manner, waves)).happened) happened.add(what);
       }),
-      { numRuns: 300, seed: 3 },
+      { numRuns: 300, seed: 4 },
     );
 
     expect([...happened]).toEqual(

@@ -25,7 +25,7 @@ import {
   thing,
   workshop,
 } from '../support/fake-function.ts';
-import { inboxBodies, inboxSettings, pump, storedRecords, storedState } from '../support/fake-runtime.ts';
+import { inboxBodies, inboxSettings, pump, storedRecords, storedState, type Trouble } from '../support/fake-runtime.ts';
 
 const minute = 60_000;
 const orders = streamArn('orders');
@@ -1025,13 +1025,19 @@ describe('when something cannot be reached', () => {
     expect((await one.handler(tick('incidents'))).outcomes).toMatchObject([{ reason: 'resolved' }]);
   });
 
-  it('SNS: outcome, record, state and follow-up are the same', async () => {
-    const [well, mute] = [instance(), instance({ trouble: (port) => (port === 'notify' ? 'refused' : 'none') })];
+  it('SNS: outcome, record, state and follow-up are the same, and people are told from the inbox, once', async () => {
+    const refusedOnce = (port: string, n: number): Trouble => (port === 'notify' && n === 1 ? 'refused' : 'none');
+    const [well, mute] = [instance(), instance({ trouble: refusedOnce })];
 
     expect(await onAlarm(mute)).toEqual(await onAlarm(well));
     expect(mute.world.table.rows()).toEqual(well.world.table.rows());
-    expect(mute.world.inbox).toEqual(well.world.inbox);
+    expect(inboxBodies(mute.world)).toMatchObject([{ 'detail-type': 'Notification' }, ...inboxBodies(well.world)]);
     expect(mute.world.told).toEqual([]);
+
+    mute.world.now += 60_000;
+    await pump(mute.world, mute.handler);
+    expect(mute.world.toldLate).toMatchObject([{ subject: 'Reflex acted: fake stream/orders (scale-up)' }]);
+    expect(mute.world.inbox).toEqual([]);
   });
 
   it('what an event names: its message fails, and only those that had to ask', async () => {

@@ -2,6 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { runtimeFromEnv } from '../../shared/runtime-env.ts';
 import { SettingError } from '../../shared/settings.ts';
 import { type AwsEndpoint, startAwsEndpoint } from '../support/aws-endpoint.ts';
+import { sqsBatch } from '../support/event-builders.ts';
+import { fakeFunction, workshop } from '../support/fake-function.ts';
+import { fakeRuntime } from '../support/fake-runtime.ts';
+import { printedLines } from '../support/printed.ts';
+
+const printed = printedLines();
 
 const env = {
   LEDGER_TABLE: 'reflex-ledger',
@@ -73,6 +79,8 @@ describe('the production runtime', () => {
 });
 
 describe('on the wire', () => {
+  const denied = (code: string) =>
+    `<ErrorResponse><Error><Code>${code}</Code><Message>no</Message></Error></ErrorResponse>`;
   let endpoint: AwsEndpoint;
   beforeEach(async () => {
     endpoint = await startAwsEndpoint();
@@ -115,5 +123,32 @@ describe('on the wire', () => {
     });
     expect(asked).toMatchObject({ CalendarNames: ['holidays'] });
     expect(state).toMatchObject({ open: true });
+  });
+
+  it.each([
+    ['KMS denies the key', { status: 400, body: denied('KMSAccessDenied') }],
+    ['a policy denies it', { status: 403, body: denied('AuthorizationError') }],
+    ['it throttles all tries', { status: 400, body: denied('Throttled') }],
+    ['it does not answer', { hangUp: true }],
+  ])('puts what SNS refuses, where %s, into the inbox, counts it, and publishes the same from there', async (_, no) => {
+    const { runtimeFromEnv } = await import('../../shared/runtime-env.ts');
+    const { remediation } = await import('../../shared/remediation.ts');
+    const runtime = runtimeFromEnv('fake', { ...env, INBOX_URL: `${endpoint.url}/111122223333/reflex-fake` });
+    const handler = remediation(fakeFunction(fakeRuntime(), workshop()), runtime);
+    const yes = { body: '<PublishResponse><PublishResult/></PublishResponse>' };
+    endpoint.reply(({ operation }) => (operation === 'Publish' ? no : {}));
+
+    await runtime.notify(record, null);
+    const { Entries } = endpoint.requests.at(-1)?.input ?? {};
+    const [{ MessageBody = '', DelaySeconds = 0 } = {}] = Entries as Partial<Record<string, string>>[];
+    const again = await handler(sqsBatch(MessageBody));
+    const refusals = printed.join('').match(/"NotificationRefused":\[1,1\]/g) ?? [];
+    endpoint.reply(({ operation }) => (operation === 'Publish' ? yes : {}));
+    const last = await handler(sqsBatch(MessageBody));
+
+    const published = endpoint.requests.filter(({ operation }) => operation === 'Publish').map(({ input }) => input);
+    expect(published.at(-1)).toEqual(published[0]);
+    expect([DelaySeconds, refusals.length]).toEqual([60, 1]);
+    expect([again.batchItemFailures, last.batchItemFailures]).toMatchObject([[{ itemIdentifier: /./ }], []]);
   });
 });

@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda';
+import type { TopicMessage } from '../../shared/aws/sns.ts';
 import type { Outcome } from '../../shared/decision.ts';
 import { receive } from '../../shared/events/envelope.ts';
 import { ledger } from '../../shared/ledger/ledger.ts';
@@ -6,6 +7,7 @@ import type { HistoryRecord, Mode, ResourceState } from '../../shared/ledger/typ
 import type { Result } from '../../shared/remediation.ts';
 import type { Runtime } from '../../shared/runtime.ts';
 import type { DecisionLine } from '../../shared/telemetry/logging.ts';
+import { notify } from '../../shared/telemetry/notify.ts';
 import { at, sqsBatch } from './event-builders.ts';
 import type { Clock } from './fake-aws/service.ts';
 import { type MemoryTable, memoryTable } from './memory-table.ts';
@@ -37,6 +39,8 @@ export interface World {
   readonly inbox: InboxMessage[];
   readonly deadLetters: InboxMessage[];
   readonly told: Told[];
+  /** What came to the topic from the inbox. */
+  readonly toldLate: TopicMessage[];
   ids: number;
 }
 
@@ -77,10 +81,13 @@ export const fakeWorld = (now = at): World => ({
   inbox: [],
   deadLetters: [],
   told: [],
+  toldLate: [],
   ids: 0,
 });
 
 const never = new Promise<never>(() => {});
+
+const place = { version: 'test', region: 'eu-west-1', account: '111122223333', prefix: 'reflex' };
 
 /** A Runtime on a table in memory with a clock that stands still until it is set. */
 export function fakeRuntime({
@@ -128,6 +135,19 @@ export function fakeRuntime({
     (...args: unknown[]) =>
       void measured.push([name, ...args]);
   const quiet = () => undefined;
+  const log: Runtime['log'] = {
+    invocation: (context) => void invocations.push(context),
+    decision: (line) => void decisions.push(line),
+    debug: quiet,
+    info: quiet,
+    warn: quiet,
+    error: (message, error) => void errors.push({ message, error }),
+  };
+  const enqueue: Runtime['enqueue'] = (messages) =>
+    port('enqueue', () => {
+      for (const { body, delaySeconds } of messages) put(world, body, Math.min(delaySeconds, 900));
+      return [];
+    });
   return {
     world,
     calls,
@@ -155,21 +175,13 @@ export function fakeRuntime({
       },
     }),
     calendar: calendar === null ? null : () => port('calendar', calendar),
-    enqueue: (messages) =>
-      port('enqueue', () => {
-        for (const { body, delaySeconds } of messages) put(world, body, Math.min(delaySeconds, 900));
-        return [];
-      }),
-    notify: (record, nextCheckAt) =>
-      port('notify', () => void world.told.push({ record, nextCheckAt })).catch(() => undefined),
-    log: {
-      invocation: (context) => void invocations.push(context),
-      decision: (line) => void decisions.push(line),
-      debug: quiet,
-      info: quiet,
-      warn: quiet,
-      error: (message, error) => void errors.push({ message, error }),
+    enqueue,
+    publish: (message) => port('publish', () => void world.toldLate.push(message)),
+    notify: (record, nextCheckAt) => {
+      const publish = () => port('notify', () => void world.told.push({ record, nextCheckAt }));
+      return notify({ publish, enqueue, log }, record, { ...place, nextCheckAt });
     },
+    log,
     metrics: {
       outcome: measure('outcome'),
       eventToAction: measure('eventToAction'),
@@ -177,6 +189,7 @@ export function fakeRuntime({
       held: measure('held'),
       brokenMessages: measure('brokenMessages'),
       notForUs: measure('notForUs'),
+      notificationRefused: measure('notificationRefused'),
       flush: async () => measure('flush')(),
     },
   };

@@ -243,6 +243,10 @@ const matches = (pattern: Value, event: Value): boolean =>
 
 describe('who watches the watcher', () => {
   const alarms = ofType('AWS::CloudWatch::Alarm');
+  const dashboard = String(props(template.Resources.Dashboard?.Properties?.DashboardBody)['Fn::Sub']);
+  const { widgets } = JSON.parse(dashboard) as {
+    widgets: { properties: { alarms?: string[]; metrics?: unknown[][] } }[];
+  };
   const emitted = globSync('shared/telemetry/*metrics.ts', { cwd: ROOT })
     .map((file) => readFileSync(join(ROOT, file), 'utf8'))
     .join('\n');
@@ -252,7 +256,7 @@ describe('who watches the watcher', () => {
     for (const { logicalId } of functions) {
       expect(ids).toEqual(expect.arrayContaining([`${logicalId}ErrorsAlarm`, `${logicalId}SilentAlarm`]));
     }
-    expect(ids).toContain('DeadLettersAlarm');
+    expect(ids).toEqual(expect.arrayContaining(['DeadLettersAlarm', 'NotificationsRefusedAlarm']));
     for (const [id, { AlarmActions, OKActions }] of alarms) {
       expect({ AlarmActions, OKActions }, id).toEqual({
         AlarmActions: [{ Ref: 'Notifications' }],
@@ -271,17 +275,37 @@ describe('who watches the watcher', () => {
 
   it('asks only for metrics that Reflex emits', () => {
     const own = alarms.filter(([, { Namespace }]) => Namespace === 'Reflex').map(([, { MetricName }]) => MetricName);
-    const dashboard = String(props(template.Resources.Dashboard?.Properties?.DashboardBody)['Fn::Sub']);
     const drawn = [...dashboard.matchAll(/\{Reflex,[^}]*\} MetricName=\\"(\w+)\\"/g)].map(([, metric]) => metric);
 
     expect([...own, ...drawn].length).toBeGreaterThan(4);
     for (const metric of [...own, ...drawn]) expect(emitted).toContain(`'${metric}'`);
   });
 
-  it('draws a dashboard that is JSON and shows every alarm', () => {
-    const body = String(props(template.Resources.Dashboard?.Properties?.DashboardBody)['Fn::Sub']);
-    const { widgets } = JSON.parse(body) as { widgets: { properties: { alarms?: string[] } }[] };
+  it('asks for metrics of its own stack, never of another one in the same Region', () => {
+    const own = alarms.filter(([, { Namespace }]) => Namespace === 'Reflex');
+    const searches = dashboard.match(/SEARCH\('.*?'/g) ?? [];
 
+    for (const [id, { Dimensions }] of own) {
+      expect(Dimensions, id).toContainEqual({ Name: 'stack', Value: { Ref: 'AWS::StackName' } });
+    }
+    expect([own.length > 8, searches.length > 8]).toEqual([true, true]);
+    for (const search of searches) {
+      expect(search).toMatch(
+        /^SEARCH\('\{Reflex,stack(,\w+)*\} MetricName=\\"\w+\\" stack=\\"\$\{AWS::StackName\}\\"'$/,
+      );
+    }
+  });
+
+  it('draws the queues and functions of its own stack, each by its name', () => {
+    const drawn = widgets.flatMap(({ properties }) => properties.metrics ?? []).map((row) => row.at(-1));
+    const inboxes = functions.map(({ logicalId }) => `\${${logicalId}Inbox.QueueName}`);
+    const invoked = functions.map(({ logicalId }) => `\${${logicalId}}`);
+
+    expect(drawn).toEqual(expect.arrayContaining([`\${DeadLetterQueue.QueueName}`, ...inboxes, ...invoked]));
+    expect(drawn.filter((name) => invoked.includes(String(name)))).toHaveLength(2 * functions.length);
+  });
+
+  it('draws a dashboard that is JSON and shows every alarm', () => {
     const shown = widgets.flatMap(({ properties }) => properties.alarms ?? []);
     expect(shown.toSorted()).toEqual(alarms.map(([id]) => `\${${id}.Arn}`).toSorted());
   });

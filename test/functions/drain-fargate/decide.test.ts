@@ -413,6 +413,18 @@ describe('the check afterwards', () => {
     }
   });
 
+  it('leaves a task that is being deprovisioned to ECS until the notice is 90 s old', () => {
+    const dying = situation({
+      ...check,
+      task: { lastStatus: 'DEPROVISIONING' },
+      targets: [target({ state: 'unhealthy' })],
+      registrations: [registration({ instanceId: taskIdOf(situation().task.arn) })],
+    });
+
+    expect(decide(dying, policy, at + 17 * SECOND)).toMatchObject({ kind: 'defer', reason: 'task-gone' });
+    expect(decide(dying, policy, at + 90 * SECOND)).toMatchObject({ kind: 'escalate', reason: 'still-registered' });
+  });
+
   it('tells a person of an instance in Cloud Map that outlives its task, under the id that is nobody else’s', () => {
     const instanceOf = (instanceId: string, state: 'registered' | 'unused' | null) =>
       situation({

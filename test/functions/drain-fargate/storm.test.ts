@@ -61,6 +61,13 @@ const instances = (count: number) => {
   return { handlers, world, checked, outcomes: () => results.flatMap(({ outcomes }) => outcomes) };
 };
 
+/** What full batches were put back as, taken out of the inbox. */
+const bundlesIn = (world: ReturnType<typeof worldAt>): Arrival[] => {
+  const bundles = world.inbox.filter(({ body }) => body.includes('"detail-type":"Bundle"'));
+  world.inbox.splice(0, world.inbox.length, ...world.inbox.filter((message) => !bundles.includes(message)));
+  return bundles.map(({ body, dueAt }) => ({ after: Math.max(0, dueAt - Date.now()), body: JSON.parse(body) }));
+};
+
 const failures = (outcomes: Result['outcomes']) =>
   outcomes.flatMap(({ reason, actions }) => [
     ...actions.filter(({ error }) => error !== undefined),
@@ -202,12 +209,28 @@ it.each([
   '1,000 interruptions of one service take at most ten calls: %i at work, arriving within %i ms',
   async (n, spreadMs) => {
     const { aws, arrivals } = storm({ services: 1, each: 1_000, running: 1_000, spreadMs });
-    const { handlers, outcomes } = instances(n);
+    const { handlers, world, outcomes } = instances(n);
 
     await deliver(arrivals, handlers, INBOX);
+    await deliver(bundlesIn(world), handlers, INBOX);
 
     expect(failures(outcomes())).toEqual([]);
     expect(aws.called('DeregisterTargets').length).toBeLessThanOrEqual(10);
     expect(drainedAt(aws)).toHaveLength(999);
   },
 );
+
+it('2,000 interruptions over 60 services, in full batches, drain with three calls a target group, and each task once', async () => {
+  const { aws, arrivals } = storm({ each: 33, running: 66 });
+  const { handlers, world, outcomes } = instances(2);
+
+  await deliver(arrivals, handlers, INBOX);
+  const bundles = bundlesIn(world);
+  await deliver(bundles, handlers, INBOX);
+
+  expect(bundles.length).toBeGreaterThan(50);
+  expect(failures(outcomes())).toEqual([]);
+  expect(drainedAt(aws)).toHaveLength(60 * 33);
+  expect(aws.called('DeregisterTargets').filter(({ refused }) => !refused).length).toBeLessThanOrEqual(3 * 60);
+  expect(outcomes().filter(({ decision }) => decision === 'act')).toHaveLength(60 * 33);
+});

@@ -487,6 +487,24 @@ describe('throttling, which comes as HTTP 400', () => {
     expect(aws.clock() - at).toBeLessThan(60 * SECOND);
   });
 
+  it('is given up when the task is gone meanwhile: its address may be another’s', async () => {
+    const { tasks } = spotService(aws);
+    const [task] = tasks;
+    const busy = new AwsError('ThrottlingException', 'Rate exceeded');
+    const untilGone = () => {
+      if (aws.clock() < at + 20 * SECOND) return busy;
+      aws.ecs.changeTask(task?.arn ?? '', { lastStatus: 'STOPPED', desiredStatus: 'STOPPED', version: 9 });
+      return aws.clock() < at + 33 * SECOND ? busy : undefined;
+    };
+    aws.fault('DeregisterTargets', untilGone, 1_000);
+
+    const result = await drainer(time).batch(task?.event());
+
+    expect(reasons(result)).toEqual(['skip task-gone']);
+    expect(aws.clock()).toBeLessThan(at + 60 * SECOND);
+    expect(draining()).toEqual([]);
+  });
+
   it('is given up at T0 + 60 s, and looked at again', async () => {
     const { tasks } = spotService(aws);
     aws.fault('DeregisterTargets', throttled, 9_999);
@@ -591,6 +609,20 @@ describe('Cloud Map', () => {
         advice: `aws servicediscovery deregister-instance --service-id srv-web --instance-id ${tasks[0]?.id}`,
       },
     ]);
+  });
+
+  it('never loses the instance of the task that has the address now, though nobody tells that the other is dead', async () => {
+    const { tasks } = spotService(aws, { registry: 'srv-web' });
+    const [dead, next, ...rest] = tasks;
+    const kept = [next?.id, ...rest.map(({ id }) => id)];
+    aws.servicediscovery.remove('srv-web', dead?.id ?? '');
+    aws.servicediscovery.remove('srv-web', next?.id ?? '');
+    aws.servicediscovery.register('srv-web', next?.id ?? '', { AWS_INSTANCE_IPV4: dead?.ipv4 ?? '' });
+    aws.fault('DescribeTasks', new AwsError('ServerException', 'oops', 500), 1_000);
+
+    await drainer(time).batch(dead?.event());
+
+    expect(aws.servicediscovery.instances('srv-web').sort()).toEqual(kept.sort());
   });
 
   it('never loses what another service registered under the same address', async () => {
@@ -706,6 +738,21 @@ describe('the last target', () => {
 
     expect(reasons(second)).toEqual(['defer last-target']);
     expect(aws.elbv2.targetsIn(group.arn, 'healthy')).toEqual(['10.0.0.1:8080', '10.0.0.9:8080']);
+  });
+
+  it('is not one that another invocation is taking out, whose event brought no address', async () => {
+    const { tasks, group } = spotService(aws, { tasks: 3 });
+    const [bare, full, before] = tasks;
+    const one = drainer(time);
+    const two = drainer(time, { world: one.world });
+    await one.batch(before?.event());
+    group.targets.pop();
+
+    await one.batch(bare?.event({ attachments: [], containers: [] }));
+    for (const target of group.targets) target.state = 'healthy';
+    const read = await two.batch(full?.event());
+
+    expect(reasons(read)).toEqual(['defer last-target']);
   });
 
   it('is another that still serves, though it belongs to another service', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at, spotInterruption } from '../../support/event-builders.ts';
+import { at, rebalanceRecommendation, spotInterruption } from '../../support/event-builders.ts';
 import { useFleet } from '../../support/fake-aws/fleet.ts';
 import { AwsError } from '../../support/fake-aws/service.ts';
 import { type Saver, saver } from '../../support/save-spot-logs.ts';
@@ -241,4 +241,60 @@ describe('one target, member or container instance that AWS does not accept', ()
     expect([...group.instances.keys()]).toEqual([hosts[3]?.id]);
     expect(fleet.world.elbv2.targetsIn(web.arn, 'healthy')).toEqual([]);
   });
+});
+
+describe('more notices than EC2 takes changes', () => {
+  const keptIds = () => [...countsBy('ModifyInstanceAttribute', idsOf('InstanceId')).keys()];
+
+  it('have no volume tagged before EC2 was asked to keep it', async () => {
+    const s = saver(fleet);
+    s.world.now = at;
+    limitChanges(s);
+    const hosts = Array.from({ length: 120 }, (_, i) => fleet.addHost({ n: i + 1 }));
+
+    await s.batch(...hosts.map(({ id }) => spotInterruption(id)));
+
+    const kept = keptIds();
+    const tagged = [...countsBy('CreateTags', idsOf('ResourceId')).keys()];
+    expect(kept.length).toBeGreaterThan(40);
+    expect(kept.length).toBeLessThan(hosts.length);
+    expect(tagged.sort()).toEqual(
+      hosts
+        .filter(({ id }) => kept.includes(id))
+        .map(({ volume }) => volume)
+        .sort(),
+    );
+  });
+
+  it('keep those that are about to die before those that are only advised to leave', async () => {
+    const s = saver(fleet);
+    s.world.now = at;
+    limitChanges(s);
+    const hosts = Array.from({ length: 160 }, (_, i) => fleet.addHost({ n: i + 1 }));
+    const [advised, dying] = [hosts.slice(0, 120), hosts.slice(120)];
+
+    await s.batch(
+      ...advised.map(({ id }) => rebalanceRecommendation(id, at)),
+      ...dying.map(({ id }) => spotInterruption(id)),
+    );
+
+    const kept = keptIds();
+    expect(kept.length).toBeLessThan(hosts.length);
+    expect(dying.filter(({ id }) => !kept.includes(id))).toEqual([]);
+  });
+});
+
+it('a target group is not asked for instances that their Auto Scaling group has let go', async () => {
+  const s = saver(fleet);
+  s.world.now = at + SECOND;
+  const web = fleet.world.elbv2.addGroup('web');
+  fleet.addGroup('workers', { targetGroups: [web.arn] });
+  const hosts = Array.from({ length: 5 }, (_, i) => fleet.addHost({ n: i + 1, group: 'workers' }));
+  for (const { id } of hosts) web.targets.push({ id, port: 80, state: 'healthy' });
+
+  await s.batch(...hosts.map(({ id }) => spotInterruption(id)));
+  await s.run(200 * SECOND);
+
+  expect(fleet.world.elbv2.targetsIn(web.arn, 'healthy')).toEqual([]);
+  expect(fleet.count('DescribeTargetHealth')).toBe(1);
 });

@@ -437,6 +437,36 @@ describe('a stale warning', () => {
     expect(s.outcomes().at(-1)).toMatchObject({ decision: 'escalate', reason: 'volume-not-kept' });
     expect(fleet.count('SendCommand')).toBe(0);
   });
+
+  it('of an instance that shuts down is told although it has gone before the second look', async () => {
+    const { s, host } = warned();
+    const instance = fleet.world.ec2.instances.get(host.id);
+    if (instance) instance.state = 'shutting-down';
+
+    await s.batch(spotInterruption(host.id));
+    fleet.world.ec2.terminate(host.id);
+    await s.run(60 * SECOND);
+
+    expect(s.outcomes().at(-1)).toMatchObject({ decision: 'escalate', reason: 'volume-not-kept' });
+  });
+
+  it.each(['stopping', 'stopped'])(
+    'of an instance that is %s keeps and tags: it may be terminated yet',
+    async (state) => {
+      const { s, host } = warned();
+      s.world.now = at + 200 * SECOND;
+      const instance = fleet.world.ec2.instances.get(host.id);
+      if (instance) instance.state = state;
+
+      await s.batch(spotInterruption(host.id, { action: 'stop' }));
+      await s.run(60 * SECOND);
+
+      expect(writes()).toEqual(['ModifyInstanceAttribute', 'CreateTags']);
+      expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'armed' });
+      expect(s.outcomes().at(-1)).toMatchObject({ decision: 'skip', reason: 'host-left' });
+      expect(s.world.inbox).toEqual([]);
+    },
+  );
 });
 
 describe('an instance that is not managed', () => {
@@ -635,6 +665,16 @@ describe('a call that fails', () => {
     expect(new Set(tagged.flat()).size).toBe(2);
   });
 
+  it('to keep a volume and gets no answer is followed by its tag: it may be kept', async () => {
+    const { s, host } = warned();
+    fleet.fault('ModifyInstanceAttribute', 'lost', Number.POSITIVE_INFINITY);
+
+    await s.batch(spotInterruption(host.id));
+
+    expect(device(host.id)).toBe(false);
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'pending' });
+  });
+
   it('to tag is made good while the instance shuts down', async () => {
     const { s, host } = warned();
     fleet.fault('CreateTags', refused, 1);
@@ -796,6 +836,19 @@ describe('what outlives its notice', () => {
     expect(s.outcomes().map(({ reason }) => reason)).toContain('notice-outlived');
     expect(s.world.inbox).toEqual([]);
     expect(fleet.count('SendCommand')).toBe(1);
+  });
+
+  it('is kept as well as armed where the notice itself came so late', async () => {
+    const { s, host } = warned();
+    s.world.now = at + 40 * 60 * SECOND;
+
+    await s.batch(spotInterruption(host.id));
+    await s.run(10 * 60 * SECOND);
+
+    expect(writes()).toEqual(['ModifyInstanceAttribute', 'CreateTags']);
+    expect(device(host.id)).toBe(false);
+    expect(tagsOf(host.volume)).toMatchObject({ 'reflex:rescue': 'armed' });
+    expect(s.world.inbox).toEqual([]);
   });
 });
 

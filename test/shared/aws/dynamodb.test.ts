@@ -214,6 +214,30 @@ describe('dynamoTable on the wire', () => {
 
     await expect(table.putIfVersion({ pk: 'p', sk: 's', body: '' }, 1)).rejects.toThrow('slow down');
   });
+
+  it('repeats a throttled write after a pause, and gives up after ten repetitions', async () => {
+    const pauses: number[] = [];
+    const patient = dynamoTable(new DynamoDBClient({ region: 'eu-west-1' }), 'Ledger', async (n) => {
+      pauses.push(n);
+    });
+    const throttled = new ProvisionedThroughputExceededException({ message: 'slow down', $metadata: {} });
+    mock.on(PutItemCommand).rejectsOnce(throttled).rejectsOnce(throttled).resolvesOnce({}).rejects(throttled);
+
+    await patient.put({ pk: 'p', sk: 's', body: '' });
+    const repeated = [...pauses];
+    await expect(patient.put({ pk: 'p', sk: 's', body: '' })).rejects.toThrow('slow down');
+
+    expect(repeated).toEqual([1, 2]);
+    expect(pauses.slice(2)).toEqual([1, 2, 3, 3, 3, 3, 3, 3, 3, 3]);
+    expect(mock.commandCalls(PutItemCommand)).toHaveLength(3 + 11);
+  });
+
+  it('does not repeat a write whose answer did not come: it may have been made', async () => {
+    mock.on(PutItemCommand).rejects(Object.assign(new Error('no answer'), { name: 'TimeoutError' }));
+
+    await expect(table.put({ pk: 'p', sk: 's', body: '' })).rejects.toThrow('no answer');
+    expect(mock.commandCalls(PutItemCommand)).toHaveLength(1);
+  });
 });
 
 describe('dynamoTable against an emulator', () => {

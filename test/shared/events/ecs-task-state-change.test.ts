@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isSpotInterruption, later, serviceNameOf, taskFromApi, taskIdOf } from '../../../shared/ecs-task.ts';
+import { taskStateChangeBody } from '../../../shared/events/ecs-task-state-change.ts';
 import { receive } from '../../../shared/events/envelope.ts';
 import type { Parsed } from '../../../shared/events/event.ts';
 import { parse } from '../../../shared/events/registry.ts';
@@ -211,5 +212,26 @@ describe('DescribeTasks', () => {
       launchType: null,
       ipv4: [],
     });
+  });
+});
+
+describe('a task state change, made small', () => {
+  it.each([
+    ['an interruption', taskStateChange()],
+    ['one with two addresses', taskStateChange({ ipv6: 'fd00::1' })],
+    ['one that ECS has deregistered', taskStateChange({ elb: 'DELETED', lastStatus: 'STOPPING', version: 8 })],
+    [
+      'one that tells no address, no balancer and no time',
+      taskStateChange({ ipv4: null, elb: null, stoppingAt: null }),
+    ],
+    ['one of a standalone task', taskStateChange({ service: null, stopCode: null, capacityProviderName: null })],
+  ])('parses to the same: %s', (_, whole) => {
+    const before = parsed(whole);
+    if (before?.kind !== 'event' || before.event.kind !== 'task-state-change') throw new Error(JSON.stringify(before));
+
+    const small = taskStateChangeBody(before.event);
+
+    expect(parsed(small)).toEqual(before);
+    expect(JSON.stringify(small).length).toBeLessThan(JSON.stringify(whole).length / 1.7);
   });
 });

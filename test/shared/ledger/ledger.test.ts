@@ -302,13 +302,63 @@ describe('attention', () => {
     await change('arn:released', release);
     await change('arn:foreign', (state) => awaitCheck(state, deferral, start), 'other');
 
-    expect((await book.attention(fn)).map(({ resource }) => resource)).toEqual(['arn:open', 'arn:held']);
+    expect((await book.attention(fn)).map(({ resource }) => resource).sort()).toEqual(['arn:held', 'arn:open']);
+  });
+
+  it('spreads a storm over the index, so that no partition of it takes more than a fifth', async () => {
+    const { book, table } = prepare();
+    const arns = Array.from(
+      { length: 1_000 },
+      (_, i) => `arn:aws:ecs:eu-west-1:111122223333:task/prod/${i.toString(16)}`,
+    );
+    for (const resource of arns) {
+      await book.update({ fn, resource }, undefined, (state) => ({ state: awaitCheck(state, deferral, start) }));
+    }
+
+    const shares = [...Map.groupBy(table.rows(), ({ attention }) => attention)].map(([, rows]) => rows.length);
+    expect(shares).toHaveLength(8);
+    expect(Math.max(...shares)).toBeLessThan(200);
+    expect((await book.attention(fn)).map(({ resource }) => resource).sort()).toEqual([...arns].sort());
+  });
+
+  it('finds what was written under the function alone, and moves it with its next write', async () => {
+    const { book, table } = prepare();
+    const open = { ...awaitCheck(fresh(key), deferral, start), version: 1 };
+    await table.put({
+      pk: `${fn}#${key.resource}`,
+      sk: 'state',
+      body: JSON.stringify(open),
+      version: 1,
+      attention: fn,
+    });
+
+    const [found] = await book.attention(fn);
+    await book.update(key, undefined, (state) => ({ state: hold(state, { reason: 'r', by: 'ann' }, start) }));
+
+    expect(found).toEqual(open);
+    expect(table.rows()).toMatchObject([{ attention: expect.stringMatching(`^${fn}#[0-7]$`) }]);
+    expect(await book.attention(fn)).toHaveLength(1);
+  });
+
+  it('shows what moves while it is looked for once, as it was stored last', async () => {
+    const { book, table } = prepare();
+    const open = { ...awaitCheck(fresh(key), deferral, start), version: 1 };
+    const twice: Table = {
+      ...table,
+      queryAttention: async (name) =>
+        [1, 2]
+          .filter((version) => (version === 1) === (name === fn) && (name === fn || name === `${fn}#0`))
+          .map((version) => ({ pk: '', sk: '', marks: {}, body: JSON.stringify({ ...open, version }) })),
+    };
+
+    expect(await ledger({ table: twice, clock: () => start }).attention(fn)).toEqual([{ ...open, version: 2 }]);
+    expect(await book.attention(fn)).toEqual([]);
   });
 
   it('keeps what needs attention for ever, and the rest for 90 days after its last change', async () => {
     const { book, table } = prepare();
     await book.update(key, undefined, (state) => ({ state: hold(state, { reason: 'r', by: 'ann' }, start) }));
-    expect(table.rows()).toMatchObject([{ attention: fn }]);
+    expect(table.rows()).toMatchObject([{ attention: expect.stringMatching(`^${fn}#[0-7]$`) }]);
     expect(table.rows()[0]).not.toHaveProperty('expiresAt');
 
     await book.update(key, undefined, (state) => ({ state: release(state) }));

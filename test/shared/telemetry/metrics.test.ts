@@ -32,7 +32,7 @@ describe('the meter', () => {
     expect(emitted()[0]?._aws.CloudWatchMetrics).toEqual([
       {
         Namespace: 'Reflex',
-        Dimensions: [['function', 'decision', 'reason']],
+        Dimensions: [['stack', 'function', 'decision', 'reason']],
         Metrics: [{ Name: 'Outcome', Unit: 'Count' }],
       },
     ]);
@@ -59,11 +59,35 @@ describe('the meter', () => {
     expect(emitted()).toMatchObject([
       { function: 'reshard-kinesis', EventToAction: 1_300, Held: 0, BrokenMessage: 2, NotForUs: 3 },
     ]);
-    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['function']]);
+    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['stack', 'function']]);
     expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Metrics[0]).toEqual({
       Name: 'EventToAction',
       Unit: 'Milliseconds',
     });
+  });
+
+  it('counts for its own stack, and outside of one for none', async () => {
+    vi.stubEnv('STACK_NAME', 'reflex-staging');
+    const meter = metricsFromEnv();
+
+    meter.held('reshard-kinesis', 1);
+    await meter.flush();
+    vi.stubEnv('STACK_NAME', undefined);
+    meter.held('reshard-kinesis', 1);
+    await meter.flush();
+
+    expect(emitted().map(({ stack }) => stack)).toEqual(['reflex-staging', 'none']);
+  });
+
+  it('counts what SNS refused for the stack as a whole', async () => {
+    const meter = metricsFromEnv();
+
+    meter.notificationRefused();
+    meter.notificationRefused();
+    await meter.flush();
+
+    expect(emitted()).toMatchObject([{ NotificationRefused: [1, 1] }]);
+    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['stack']]);
   });
 
   it('counts an event from the future as no delay', async () => {
@@ -86,7 +110,7 @@ describe('the meter', () => {
       { budget: 'UpdateShardCount', resource: 'arn:a', BudgetLeft: 7 },
       { budget: 'UpdateShardCount', resource: 'arn:b', BudgetLeft: 0 },
     ]);
-    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['function', 'budget']]);
+    expect(emitted()[0]?._aws.CloudWatchMetrics[0]?.Dimensions).toEqual([['stack', 'function', 'budget']]);
   });
 
   it('writes each count once, and nothing when nothing was counted', async () => {

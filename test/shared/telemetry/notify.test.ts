@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { receive } from '../../../shared/events/envelope.ts';
+import { parse } from '../../../shared/events/registry.ts';
 import type { HistoryRecord } from '../../../shared/ledger/types.ts';
+import type { Runtime } from '../../../shared/runtime.ts';
 import type { Log } from '../../../shared/telemetry/logging.ts';
 import { buildNotification, type NotificationContext, notify } from '../../../shared/telemetry/notify.ts';
+import { sqsBatch } from '../../support/event-builders.ts';
 
 const resource = 'arn:aws:kinesis:eu-west-1:111122223333:stream/orders';
 const at = Date.UTC(2026, 2, 14, 3, 12, 9);
@@ -340,7 +344,7 @@ describe('the SNS message', () => {
     expect(Buffer.byteLength(message)).toBeLessThanOrEqual(256 * 1024);
     expect(email).toContain('UpdateShardCount {"StreamName":"orders","TargetShardCount":2} - made');
     expect(email).toContain('"shards"');
-    expect(JSON.parse(JSON.parse(message).sqs).facts).toBe('left out: too long for SNS');
+    expect(JSON.parse(JSON.parse(message).sqs).facts).toBe('left out: too long');
   });
 
   it('then shortens the list of calls and says how many are missing', () => {
@@ -396,25 +400,68 @@ describe('notify', () => {
     error: vi.fn(),
   });
 
-  it('publishes what it built', async () => {
-    const publish = vi.fn(async () => 'm-1');
-    const log = quiet();
+  const outage = new Error('SNS is away');
+  const about = { resource, recordId: record.recordId };
+  const refusing = () => ({
+    publish: vi.fn(() => Promise.reject(outage)),
+    enqueue: vi.fn<Runtime['enqueue']>(async () => []),
+    log: quiet(),
+  });
+  /** What the inbox was given, as it is read again. */
+  const waiting = ({ enqueue }: Pick<ReturnType<typeof refusing>, 'enqueue'>) =>
+    enqueue.mock.calls.flatMap(([messages]) =>
+      messages.flatMap(({ body }) => receive(sqsBatch(body)).messages.map((message) => parse(message))),
+    );
 
-    expect(await notify(publish, log, record, context)).toEqual({ sent: true });
-    expect(publish).toHaveBeenCalledExactlyOnceWith(buildNotification(record, context));
-    expect(log.error).not.toHaveBeenCalled();
+  it('publishes what it built, and puts nothing into the inbox', async () => {
+    const post = { ...refusing(), publish: vi.fn(async () => 'm-1') };
+
+    await notify(post, record, context);
+
+    expect(post.publish).toHaveBeenCalledExactlyOnceWith(buildNotification(record, context));
+    expect(post.enqueue).not.toHaveBeenCalled();
+    expect(post.log.error).not.toHaveBeenCalled();
   });
 
-  it('logs an outage of SNS and gives it back instead of throwing', async () => {
-    const outage = new Error('SNS is away');
-    const log = quiet();
+  it('puts what SNS does not take into the inbox, whole, and logs it', async () => {
+    const post = refusing();
 
-    const result = await notify(() => Promise.reject(outage), log, record, context);
+    await notify(post, record, context);
 
-    expect(result).toEqual({ sent: false, error: 'Error: SNS is away' });
-    expect(log.error).toHaveBeenCalledExactlyOnceWith('notification not sent', outage, {
-      resource,
-      recordId: record.recordId,
-    });
+    const { subject, message } = build();
+    expect(waiting(post)).toEqual([{ kind: 'event', event: { kind: 'notification', subject, message } }]);
+    expect(post.enqueue).toHaveBeenCalledExactlyOnceWith([expect.objectContaining({ delaySeconds: 60 })]);
+    expect(post.log.error).toHaveBeenCalledExactlyOnceWith(
+      'notification not sent; it is put into the inbox',
+      outage,
+      about,
+    );
+  });
+
+  it('leaves out facts rather than be too long for the inbox', async () => {
+    const post = refusing();
+    const facts = Array.from({ length: 700 }, (_, shard) => ({ '"': '\\"', shard, load: 0.5 }));
+
+    await notify(post, { ...record, facts }, context);
+
+    const [[message] = []] = post.enqueue.mock.calls[0] ?? [];
+    expect(Buffer.byteLength(message?.body ?? '')).toBeLessThan(262_144);
+    expect(Buffer.byteLength(build({ facts }).message)).toBeGreaterThan(120_000);
+    expect(waiting(post)).toMatchObject([{ event: { message: expect.stringContaining('left out: too long') } }]);
+  });
+
+  it.each<[string, Runtime['enqueue']]>([
+    ['refuses it', async () => [{ index: 0, message: 'AccessDenied' }]],
+    ['is away', () => Promise.reject(new Error('AccessDenied'))],
+  ])('throws nothing where the inbox %s as well, and logs what a person should have heard', async (_, enqueue) => {
+    const post = { ...refusing(), enqueue };
+
+    await notify(post, record, context);
+
+    expect(post.log.error).toHaveBeenLastCalledWith(
+      'notification lost: the inbox did not take it either',
+      new Error('AccessDenied'),
+      { ...about, why: record.why },
+    );
   });
 });

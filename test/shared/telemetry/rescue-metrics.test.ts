@@ -30,7 +30,7 @@ describe('the meter of the rescue', () => {
       { phase: 'rescue', ShippedFiles: 5, ShippedBytes: 2_000, ShippedLines: 31 },
     ]);
     expect(printed[0]).not.toContain('ShippedLines');
-    expect(printed[0]).toContain('"Dimensions":[["function","phase"]]');
+    expect(printed[0]).toContain('"Dimensions":[["stack","function","phase"]]');
   });
 
   it('says how many directories are lost', () => {

@@ -19,11 +19,13 @@ const measured = (
 beforeEach(() => {
   vi.stubEnv('POWERTOOLS_METRICS_DISABLED', undefined);
   vi.stubEnv('REFLEX_VERSION', '1.2.3');
+  vi.stubEnv('STACK_NAME', 'reflex');
 });
 
 describe('a check', () => {
   it('of a site that answers counts that it is up, its latency, and the days of its certificate', () => {
     expect(measured({ well: true, status: 200, latencyMs: 80, certificateExpiresAt: NOW + 10.5 * DAY })).toEqual({
+      stack: 'reflex',
       function: 'check-site',
       site: 'https://a.example',
       version: '1.2.3',
@@ -38,6 +40,7 @@ describe('a check', () => {
     [null, { SiteUp: 0 }],
   ])('with status %s counts that it is not, and no latency that there was not', (status, expected) => {
     const {
+      stack: _stack,
       function: _fn,
       site: _site,
       version: _version,

@@ -4,6 +4,7 @@ import type { Outcome } from '../../../shared/decision.ts';
 import { ledger } from '../../../shared/ledger/ledger.ts';
 import type { HistoryRecord, ResourceState } from '../../../shared/ledger/types.ts';
 import type { Result } from '../../../shared/remediation.ts';
+import type { Runtime } from '../../../shared/runtime.ts';
 import { notify } from '../../../shared/telemetry/notify.ts';
 import { parsed } from '../fake-aws/server.ts';
 import { type FakeOptions, fakeRuntime, fakeWorld, storedState, type Trouble, type World } from '../fake-runtime.ts';
@@ -139,20 +140,25 @@ export const play = async (of: FaultWorld, options: Play = {}): Promise<Ending> 
       ...(options.stackMode && { stackMode: options.stackMode }),
       ...(options.calendar && { calendar: options.calendar }),
     });
+    const post: Pick<Runtime, 'enqueue' | 'publish'> = {
+      enqueue: (messages) => sendBatch(INBOX, messages),
+      publish: async (message) => {
+        await publish(TOPIC, message);
+        told.push(JSON.parse(JSON.parse(message.message).sqs));
+      },
+    };
     const handle = of.handler(
       {
         ...runtime,
-        enqueue: (messages) => sendBatch(INBOX, messages),
-        notify: async (record, nextCheckAt) => {
-          const result = await notify((message) => publish(TOPIC, message), runtime.log, record, {
+        ...post,
+        notify: (record, nextCheckAt) =>
+          notify({ ...runtime, ...post }, record, {
             version: 'test',
             region: 'eu-west-1',
             account: '111122223333',
             prefix: 'reflex',
             nextCheckAt,
-          });
-          if (result.sent) told.push(record);
-        },
+          }),
       },
       { clock: lambdaClock, sleep: async (ms) => scene.advance(Math.max(1, Math.ceil(ms))), random: () => 0.5 },
     );
