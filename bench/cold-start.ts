@@ -13,7 +13,7 @@ import { fullStack, type Imports } from './full-stack.ts';
 import { telemetryCost } from './storm.ts';
 
 const run = promisify(execFile);
-const ROUNDS = 15;
+const ROUNDS = 25;
 const PROFILES = 3;
 
 /** What a module costs from nothing to imported, in a process of its own: ms of the processor, and MiB of resident memory after it. */
@@ -54,21 +54,20 @@ const once = async (file: string): Promise<Cost> => {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
-/** Rounds are interleaved, so that a busy moment of the machine falls on all alike. */
-const measured = async (files: readonly string[]): Promise<Cost[]> => {
-  const rounds: Cost[][] = [];
+/** One list of costs a file. Rounds are interleaved, so that a busy moment of the machine falls on all alike. */
+const measured = async (files: readonly string[]): Promise<Cost[][]> => {
+  const costs: Cost[][] = files.map(() => []);
   for (let round = 0; round < ROUNDS; round++) {
-    const costs: Cost[] = [];
-    for (const file of files) costs.push(await once(file));
-    rounds.push(costs);
+    for (const [i, file] of files.entries()) costs[i]?.push(await once(file));
     if (process.stderr.isTTY) process.stderr.write(`\r  round ${round + 1} of ${ROUNDS} `);
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  return files.map((_, i) => ({
-    ms: median(rounds.map((costs) => costs[i]?.ms ?? 0)),
-    mib: median(rounds.map((costs) => costs[i]?.mib ?? 0)),
-  }));
+  return costs;
 };
+
+/** The median of the ratios of each round: two that were measured a moment apart were measured on the same machine. */
+const ratio = (some: readonly Cost[], others: readonly Cost[], of: keyof Cost): number =>
+  median(some.map((cost, round) => cost[of] / (others[round]?.[of] ?? Number.NaN)));
 
 /** The SDK clients and commands a function imports at init; what it imports when first used is not among them. */
 export const importsOf = async (entry: string): Promise<Imports[]> => {
@@ -241,7 +240,7 @@ export const coldStart = async (): Promise<void> => {
     const [base, ...costs] = await measured([hello, ...files]);
     if (base === undefined) return;
     console.log(
-      `\nCold start and weight: processor time, medians of ${ROUNDS} interleaved rounds on Node ${process.versions.node}\n`,
+      `\nCold start and weight: processor time, medians of the ratios of ${ROUNDS} interleaved rounds on Node ${process.versions.node}\n`,
     );
     const head = [
       'at init',
@@ -257,15 +256,15 @@ export const coldStart = async (): Promise<void> => {
     for (const [i, { folder, own, bare, full }] of subjects.entries()) {
       const [ours, sdk, stack] = costs.slice(3 * i, 3 * i + 3);
       if (ours === undefined || sdk === undefined || stack === undefined) continue;
-      ratios.push(ours.ms / sdk.ms);
+      ratios.push(ratio(ours, sdk, 'ms'));
       const cells = [
         `${Math.round(own.bytes / 1_000)} kB`,
         `${(own.bytes / bare.bytes).toFixed(2)} x`,
         `${(own.bytes / full.bytes).toFixed(2)} x`,
-        `${(ours.ms / sdk.ms).toFixed(2)} x`,
-        `${(ours.ms / stack.ms).toFixed(2)} x`,
-        `${(ours.ms / base.ms).toFixed(0)} x`,
-        `${(ours.mib / base.mib).toFixed(2)} x`,
+        `${ratio(ours, sdk, 'ms').toFixed(2)} x`,
+        `${ratio(ours, stack, 'ms').toFixed(2)} x`,
+        `${ratio(ours, base, 'ms').toFixed(0)} x`,
+        `${ratio(ours, base, 'mib').toFixed(2)} x`,
       ];
       console.log(`${folder.padEnd(22)}${cells.map((text) => column(text, 19)).join('')}`);
     }

@@ -9,6 +9,7 @@ import type { CommonFacts, Heard, ReflexFunction, Signal } from './function.ts';
 import { earlyMs } from './ledger/state.ts';
 import type { Check } from './ledger/types.ts';
 import type { Runtime } from './runtime.ts';
+import { said } from './words.ts';
 
 /** A signal with the message that brought it and, for our own checks, which look at which incident it is. */
 export interface Heeded {
@@ -39,7 +40,7 @@ const FULL = { messages: 800, bytes: 4_000_000 };
 /** What is behind comes first, and the bundles of several batches come together. */
 const BUNDLED_FOR_SECONDS = 2;
 
-/** What an event of AWS's says. */
+/** An event of AWS's, and the message that brought it. */
 interface Foreign {
   readonly message: Message;
   readonly event: ReflexEvent;
@@ -58,7 +59,7 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
   const untold: { message: Message; notification: NotificationEvent }[] = [];
   const notForUs: string[] = [];
   const failed: { message: Message; error: unknown; broken: boolean }[] = [];
-  const told: Foreign[] = [];
+  const foreign: Foreign[] = [];
 
   const hear = async (message: Message): Promise<void> => {
     const parsed = parse(message);
@@ -78,7 +79,7 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
       const { resource, as, at } = parsed.event;
       const signal = { resource, trigger: as, cause: 'an operator asks', occurrence: '', at } as const;
       heeded.push({ message, signal, asked: true });
-    } else told.push({ message, event: parsed.event });
+    } else foreign.push({ message, event: parsed.event });
   };
 
   await Promise.all(
@@ -87,14 +88,14 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
     ),
   );
 
-  const foreign = await withoutBundled(fn, runtime, told);
-  notForUs.push(...Array.from({ length: told.length - foreign.length }, () => 'bundled'));
-  if (foreign.length > 0) {
+  const toHear = await withoutBundled(fn, runtime, foreign);
+  notForUs.push(...Array.from({ length: foreign.length - toHear.length }, () => 'bundled'));
+  if (toHear.length > 0) {
     const heard = await heardBy(
       fn,
-      foreign.map(({ event }) => event),
+      toHear.map(({ event }) => event),
     );
-    for (const [i, { message }] of foreign.entries()) {
+    for (const [i, { message }] of toHear.entries()) {
       const answer = heard[i] ?? { error: new Error('the event got no answer') };
       if ('error' in answer) failed.push({ message, error: answer.error, broken: false });
       else if ('notForUs' in answer) notForUs.push(answer.notForUs);
@@ -108,25 +109,29 @@ export const listen = async <F extends CommonFacts, P, C extends Call>(
 const withoutBundled = async <F extends CommonFacts, P, C extends Call>(
   fn: ReflexFunction<F, P, C>,
   { enqueue, log }: Runtime,
-  told: readonly Foreign[],
+  foreign: readonly Foreign[],
 ): Promise<readonly Foreign[]> => {
-  const small = told.flatMap((one) => {
+  const small = foreign.flatMap((one) => {
     const body = one.message.bundled === true ? null : (fn.condense?.(one.event) ?? null);
     return body === null ? [] : [{ one, body }];
   });
   const bytes = small.reduce((sum, { one }) => sum + one.message.raw.length, 0);
-  if (small.length < FULL.messages && bytes < FULL.bytes) return told;
+  if (small.length < FULL.messages && bytes < FULL.bytes) return foreign;
   const bundles = bundlesOf(small.map(({ body }) => body));
-  try {
-    const failures = await enqueue(bundles.map(({ body }) => ({ body, delaySeconds: BUNDLED_FOR_SECONDS })));
-    const failed = new Set(failures.map(({ index }) => index));
-    const inBundles = bundles.flatMap(({ size }, index) => Array.from({ length: size }, () => !failed.has(index)));
-    const waiting = new Set(small.filter((_, i) => inBundles[i]).map(({ one }) => one));
-    return told.filter((one) => !waiting.has(one));
-  } catch (error) {
-    log.error('a full batch was not bundled; it is handled as it came', error, { messages: small.length });
-    return told;
+  const refused = await enqueue(bundles.map(({ body }) => ({ body, delaySeconds: BUNDLED_FOR_SECONDS }))).catch(
+    (error: unknown) => bundles.map((_, index) => ({ index, message: said(error) })),
+  );
+  if (refused.length > 0) {
+    const error = new Error(refused[0]?.message);
+    log.error('the inbox did not take every bundle of a full batch; what is in them is handled as it came', error, {
+      bundles: bundles.length,
+      refused: refused.length,
+    });
   }
+  const left = new Set(refused.map(({ index }) => index));
+  const inBundles = bundles.flatMap(({ size }, index) => Array.from({ length: size }, () => !left.has(index)));
+  const waiting = new Set(small.filter((_, i) => inBundles[i]).map(({ one }) => one));
+  return foreign.filter((one) => !waiting.has(one));
 };
 
 /** Where it cannot say which resources the events concern, each of them fails. */

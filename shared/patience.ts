@@ -17,8 +17,8 @@ const LONGEST_WAIT_MS = 800;
 /**
  * Makes a call, and again where AWS throttled it or did not answer, until epoch ms `until`; another `isWorthRepeating` where that would do
  * harm. A throttle often comes as HTTP 400, so its name tells, not its status.
- * @throws the call's last error; but where one try got no answer, and AWS then only throttled it, that of the unanswered one: it may have
- * taken effect.
+ * @throws the call's last error; but where one try got no answer, and those after it were only throttled or not made, that of the
+ * unanswered one: it may have taken effect.
  */
 export const patiently = async <T>(
   { clock, sleep, random }: Patience,
@@ -32,6 +32,7 @@ export const patiently = async <T>(
       return await call();
     } catch (error) {
       const wait = random() * longest;
+      if (isNotMade(error)) throw unanswered ?? error;
       if (!isWorthRepeating(error)) throw error;
       if (!isThrottle(error)) unanswered = error;
       if (clock() + wait >= until) throw unanswered ?? error;
@@ -42,6 +43,8 @@ export const patiently = async <T>(
 
 /** How the error begins of a call whose turn was too far off: nothing went wrong, it is made later. */
 export const NOT_MADE = 'not made: ';
+
+export const isNotMade = (error: unknown): boolean => error instanceof Error && error.message.startsWith(NOT_MADE);
 
 /**
  * A token bucket of our own, to keep within AWS's: a call is let through as soon as AWS would take it, in the order of asking.

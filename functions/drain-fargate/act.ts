@@ -17,7 +17,7 @@ const SECOND = 1_000;
 const RETRY_UNTIL = 60 * SECOND;
 /** What AWS did not take by then is looked at again after this long. */
 const AGAIN = 10 * SECOND;
-/** Calls that come this long after the tasks were looked at have ECS asked again: one may be gone, and its address another's. */
+/** Calls that come this long after the act began, or ECS was asked last, have it asked again: a task may be gone, and its address another's. */
 const LOOKS_AGAIN_AFTER = 15 * SECOND;
 /** AWS documents no rate for DeregisterInstance. */
 const INSTANCES_AT_ONCE = 8;

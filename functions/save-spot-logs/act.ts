@@ -12,7 +12,7 @@ import { deregisterTargets, registrationsAtPace, targetsPerCall } from '../../sh
 import { chunksOf } from '../../shared/aws/pages.ts';
 import { commandsPerCall, registeredInstances, sendCommand } from '../../shared/aws/ssm.ts';
 import type { Acted, Approved } from '../../shared/function.ts';
-import { NOT_MADE, type Patience, paced, patiently } from '../../shared/patience.ts';
+import { isNotMade, NOT_MADE, type Patience, paced, patiently } from '../../shared/patience.ts';
 import { said } from '../../shared/words.ts';
 import type { HostCall } from './calls.ts';
 
@@ -59,7 +59,7 @@ export const act = (patience: Patience) => {
         await patiently(patience, patience.clock() + REPEAT_FOR, run);
       } catch (error) {
         for (const call of some) if (!isDoneAlready(call, error)) errors.set(call, said(error));
-        if (isThrottle(error) || said(error).includes(NOT_MADE)) for (const call of some) postponed.add(call);
+        if (isThrottle(error) || isNotMade(error)) for (const call of some) postponed.add(call);
       }
     };
     /** `size` at a time. Where one of them fails the call for all, each half is tried by itself. */

@@ -64,7 +64,7 @@ const retire = ({ arn, subject }: AlarmSituation, own: readonly PresentAlarm[]):
   const cause =
     subject.kind === 'gone' ? `${arn} does not exist any more` : `${arn} carries reflex:enabled = true no more`;
   if (names.length === 0) return skip('alarms-right', `${cause}, and no alarm of it is left to Reflex.`, {});
-  return act('remove-alarms', `${cause}: ${named('to delete', names)}.`, deletions(names), {});
+  return act('remove-alarms', `${cause}: ${named('to delete', names).join('; ')}.`, deletions(names), {});
 };
 
 const compare = (

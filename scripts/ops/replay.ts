@@ -88,8 +88,8 @@ export function examine(letter: DeadLetter, functions: readonly DeployedFunction
   return {
     letter,
     why: broken === undefined ? why : `it cannot be read: ${broken.error.message}`,
-    what: broken === undefined ? parsed.map(inWords).join('; ') : letter.body,
-    bodies: messages.map(({ raw }) => raw),
+    what: broken === undefined ? counted(parsed.map(inWords)) : letter.body,
+    bodies: invocation === null ? [letter.body] : messages.map(({ raw }) => raw),
     to: target ?? null,
     stays:
       broken !== undefined
@@ -157,6 +157,12 @@ function originOf(
 
 const said = (...parts: readonly (string | undefined)[]): string =>
   parts.filter((part) => part !== undefined && part !== '').join(', ') || 'no reason given';
+
+/** A bundle's events are many of a kind. */
+const counted = (all: readonly string[]): string =>
+  [...Map.groupBy(all, (words) => words)]
+    .map(([words, { length }]) => (length === 1 ? words : `${length} times ${words}`))
+    .join('; ');
 
 function inWords(parsed: Parsed): string {
   if (parsed.kind === 'broken') return '';

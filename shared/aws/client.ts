@@ -72,6 +72,12 @@ export function isThrottle(error: unknown): boolean {
   return isErrorNamed(error, ...throttles) || status(error) === 429;
 }
 
+/** How often the SDK made the call before it gave up with this error. */
+export function attemptsOf(error: unknown): number {
+  if (typeof error !== 'object' || error === null) return 1;
+  return (error as { $metadata?: { attempts?: number } }).$metadata?.attempts ?? 1;
+}
+
 /** The caller's role lacks a permission, or a policy denies it; repeating the call does not help. */
 export function isAccessDenied(error: unknown): boolean {
   return isErrorNamed(

@@ -9,7 +9,7 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { isThrottle } from './client.ts';
+import { attemptsOf, isThrottle } from './client.ts';
 import { chunksOf } from './pages.ts';
 
 /**
@@ -66,16 +66,21 @@ export interface Table {
 
 const batchGetMax = 100;
 const batchGetTries = 6;
-/** With the pauses of `runtime-env.ts` some two seconds: a partition takes 1,000 KB a second, and who acts in a storm has no more time. */
+/**
+ * With the pauses of `runtime-env.ts` some two seconds, up to four where the SDK repeats it besides: a partition takes 1,000 KB a second, and
+ * who acts in a storm has no more time.
+ */
 const writeRepetitions = 10;
-const longestPause = 3;
+/** Later repetitions wait no longer than this one. */
+const longestPauseAt = 3;
 /** An update expression holds 4 KB; `#mNN=:mNN,` takes at most 10 bytes. */
 const marksPerUpdate = 100;
 const markPrefix = 'mark#';
 
 /**
  * The only place that builds DynamoDB commands. `pause` waits before the given repetition (1, 2, ...) of the keys a BatchGetItem left
- * unprocessed (throttling, or 16 MB), or of a throttled write; after five repetitions the read fails, after ten the write.
+ * unprocessed (throttling, or 16 MB), or of a throttled put; after five repetitions the read fails, after ten, the SDK's own included,
+ * the put.
  * @iam dynamodb:BatchGetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:Query dynamodb:Scan
  */
 export function dynamoTable(
@@ -85,13 +90,14 @@ export function dynamoTable(
 ): Table {
   /** The SDK's own repetitions come out of a quota that a storm's throttles use up. A throttled write was not made. */
   async function patient(write: () => Promise<unknown>): Promise<void> {
-    for (let tried = 1; ; tried++) {
+    for (let tried = 0; ; ) {
       try {
         await write();
         return;
       } catch (error) {
+        tried += attemptsOf(error);
         if (!isThrottle(error) || tried > writeRepetitions) throw error;
-        await pause(Math.min(tried, longestPause));
+        await pause(Math.min(tried, longestPauseAt));
       }
     }
   }

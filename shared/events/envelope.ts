@@ -1,5 +1,5 @@
 import { BrokenMessage } from './event.ts';
-import { epochMs, fieldsOf, isObject, kindOf } from './fields.ts';
+import { epochMs, fieldsOf, isObject, kindOf, textOf } from './fields.ts';
 import { unbundled } from './reflex-bundle.ts';
 
 /** One thing to parse, whatever brought it. */
@@ -37,7 +37,7 @@ export function receive(payload: unknown): Received {
   if (records.some((record) => isObject(record) && record.EventSource === 'aws:sns')) {
     return { batch: false, messages: records.map(fromSns) };
   }
-  return { batch: false, messages: [fromInvocation(payload)] };
+  return { batch: false, messages: unbundled(fromInvocation(payload)) };
 }
 
 function fromSqs(record: unknown, index: number): Message {
@@ -97,14 +97,6 @@ function json(field: string, value: string): unknown {
 
 function notText(field: string, value: unknown): BrokenMessage {
   return new BrokenMessage(field, 'a string', kindOf(value));
-}
-
-function textOf(payload: unknown): string {
-  try {
-    return JSON.stringify(payload) ?? '';
-  } catch {
-    return '';
-  }
 }
 
 /** SQS gives its numbers as decimal text. */

@@ -30,6 +30,15 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
+/** A value as JSON; empty where it has none. Never throws. */
+export function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    return '';
+  }
+}
+
 /** Epoch ms of an ISO 8601 time that carries its zone (`Z`, `+00:00`, and AWS's `+0000`), else undefined. */
 export function epochMs(value: unknown): number | undefined {
   const ms = typeof value === 'string' && isoTime.test(value) ? Date.parse(value) : Number.NaN;

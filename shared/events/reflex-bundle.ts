@@ -1,6 +1,6 @@
 import type { Message } from './envelope.ts';
 import { BrokenMessage } from './event.ts';
-import { fieldsOf, kindOf } from './fields.ts';
+import { fieldsOf, kindOf, textOf } from './fields.ts';
 
 /** Bytes of one bundle: SQS takes ten messages at a time, of 256 KB together. */
 const BYTES_AT_MOST = 25_000;
@@ -36,7 +36,7 @@ export function unbundled(message: Message): Message[] {
   if (source !== 'reflex' || detailType !== 'Bundle') return [message];
   const { events } = fieldsOf(detail);
   if (!Array.isArray(events) || events.length === 0) {
-    return [{ ...message, body: new BrokenMessage('detail.events', 'a list of events', kindOf(events)) }];
+    return [{ ...message, body: new BrokenMessage('detail.events', 'a list with at least one event', kindOf(events)) }];
   }
-  return events.map((body) => ({ ...message, body, raw: JSON.stringify(body), bundled: true }));
+  return events.map((body) => ({ ...message, body, raw: textOf(body), bundled: true }));
 }

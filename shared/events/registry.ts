@@ -121,7 +121,11 @@ function parserFor(body: Fields): Parser {
   if (typeof source !== 'string') throw new BrokenMessage('source', 'a string', kindOf(source));
   if (typeof detailType !== 'string') throw new BrokenMessage('detail-type', 'a string', kindOf(detailType));
   const ofSource = kinds.get(source);
-  return ofSource?.get(detailType) ?? notForUs(ofSource ? 'unknown-detail-type' : 'unknown-source');
+  const parser = ofSource?.get(detailType);
+  if (parser !== undefined) return parser;
+  // What a later release has put into the inbox is kept for it when the former one is deployed again.
+  if (source === 'reflex') throw new BrokenMessage('detail-type', 'one that this release of Reflex knows', 'another');
+  return notForUs(ofSource ? 'unknown-detail-type' : 'unknown-source');
 }
 
 function notForUs(reason: string): Parser {

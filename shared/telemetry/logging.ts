@@ -45,19 +45,27 @@ export function logFromEnv(fn: string, env: NodeJS.ProcessEnv = process.env): Lo
   const text = env[variable] || 'INFO';
   const logLevel = levels.find((level) => level === text.toUpperCase());
   if (logLevel === undefined) throw new Error(`${variable}: expected one of ${levels.join(', ')}, found "${text}"`);
-  const logger = new Logger({
-    serviceName: 'reflex',
-    logLevel,
-    persistentKeys: { function: fn, version: env.REFLEX_VERSION || 'development' },
-  });
+  let made: Logger | undefined;
+  const invocations: Context[] = [];
+  /** Made for the first line, which comes after the act: what it takes to write to stdout is no part of a cold start. */
+  const logger = (): Logger => {
+    made ??= new Logger({
+      serviceName: 'reflex',
+      logLevel,
+      persistentKeys: { function: fn, version: env.REFLEX_VERSION || 'development' },
+    });
+    for (const context of invocations.splice(0)) made.addContext(context);
+    return made;
+  };
   const safe = (fields: unknown) => redact(fields) as Record<string, Json>;
   return {
-    invocation: (context) => logger.addContext(context),
-    decision: (line) => logger.info('decision', safe(line)),
-    debug: (message, fields = {}) => logger.debug(message, safe(fields)),
-    info: (message, fields = {}) => logger.info(message, safe(fields)),
-    warn: (message, fields = {}) => logger.warn(message, safe(fields)),
-    error: (message, error, fields = {}) => logger.error(message, { ...safe(fields), error: whole(error) }),
+    // The first is the cold start; of the others the last counts.
+    invocation: (context) => void invocations.splice(1, 1, context),
+    decision: (line) => logger().info('decision', safe(line)),
+    debug: (message, fields = {}) => logger().debug(message, safe(fields)),
+    info: (message, fields = {}) => logger().info(message, safe(fields)),
+    warn: (message, fields = {}) => logger().warn(message, safe(fields)),
+    error: (message, error, fields = {}) => logger().error(message, { ...safe(fields), error: whole(error) }),
   };
 }
 

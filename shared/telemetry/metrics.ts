@@ -1,3 +1,4 @@
+import type { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { DecisionKind } from '../decision.ts';
 import type { Reason } from '../reasons.ts';
 
@@ -20,6 +21,8 @@ export interface Meter {
   notForUs(fn: string, n: number): void;
   /** `NotificationRefused`, of the whole stack: a notification that SNS did not take; it is tried again. */
   notificationRefused(): void;
+  /** A value of a function's own. */
+  put(measured: Measured): void;
   /** Writes what was counted since the last time. */
   flush(): Promise<void>;
 }
@@ -28,7 +31,7 @@ export interface Meter {
 export interface Measured {
   readonly dimensions: Readonly<Record<string, string>>;
   readonly name: string;
-  readonly unit: 'Count' | 'Milliseconds';
+  readonly unit: (typeof MetricUnit)[keyof typeof MetricUnit];
   readonly value: number;
   /** ARN; a property of the line. */
   readonly resource?: string;
@@ -39,10 +42,10 @@ export interface Measured {
  * silences it.
  */
 export function metricsFromEnv(): Meter {
-  let measured: Measured[] = [];
-  const count = (dimensions: Measured['dimensions'], name: string, value: number, resource?: string): void => {
-    measured.push({ dimensions, name, unit: 'Count', value, ...(resource !== undefined && { resource }) });
-  };
+  let collected: Measured[] = [];
+  const put = (measured: Measured): void => void collected.push(measured);
+  const count = (dimensions: Measured['dimensions'], name: string, value: number, resource?: string): void =>
+    put({ dimensions, name, unit: 'Count', value, ...(resource !== undefined && { resource }) });
   return {
     outcome: (fn, decision, reason, dryRun) => {
       count({ function: fn, decision, reason }, 'Outcome', 1);
@@ -50,7 +53,7 @@ export function metricsFromEnv(): Meter {
     },
     eventToAction: (fn, ms) => {
       const value = Math.max(0, ms);
-      measured.push({ dimensions: { function: fn }, name: 'EventToAction', unit: 'Milliseconds', value });
+      put({ dimensions: { function: fn }, name: 'EventToAction', unit: 'Milliseconds', value });
     },
     budgetLeft: (fn, resource, budget, left) => count({ function: fn, budget }, 'BudgetLeft', left, resource),
     held: (fn, n) => count({ function: fn }, 'Held', n),
@@ -61,10 +64,11 @@ export function metricsFromEnv(): Meter {
       if (n > 0) count({ function: fn }, 'NotForUs', n);
     },
     notificationRefused: () => count({}, 'NotificationRefused', 1),
+    put,
     flush: async () => {
-      if (measured.length === 0) return;
-      const values = measured;
-      measured = [];
+      if (collected.length === 0) return;
+      const values = collected;
+      collected = [];
       const { writeLines } = await import('./emf.ts');
       writeLines(values);
     },

@@ -1,5 +1,4 @@
-import { MetricUnit } from '@aws-lambda-powertools/metrics';
-import { metricsOf } from './emf.ts';
+import type { Measured, Meter } from './metrics.ts';
 
 /** What came to S3 of an instance: copied ahead by the host, in its last two minutes, or from the volume that was kept. */
 export interface Shipment {
@@ -20,24 +19,20 @@ export interface RescueMeter {
   unrecoverable(directories: number): void;
 }
 
-/** `POWERTOOLS_METRICS_DISABLED=true` silences it. */
-export function rescueMetricsFromEnv(fn: string): RescueMeter {
-  const made = (dimensions: Readonly<Record<string, string>> = {}) => metricsOf({ function: fn, ...dimensions });
+export const rescueMetrics = (fn: string, { put }: Pick<Meter, 'put'>): RescueMeter => {
+  const measured = (name: string, unit: Measured['unit'], value: number, more: Measured['dimensions'] = {}): void =>
+    put({ dimensions: { function: fn, ...more }, name, unit, value });
   return {
-    kept: ({ volumes, GiB, oldestMs }) =>
-      made()
-        .addMetric('KeptVolumes', MetricUnit.Count, volumes)
-        .addMetric('KeptGiB', MetricUnit.Gigabytes, GiB)
-        .addMetric('OldestKeptVolume', MetricUnit.Seconds, Math.round(oldestMs / 1_000))
-        .publishStoredMetrics(),
-    shipped: ({ phase, files, bytes, lines }) => {
-      const metrics = made({ phase })
-        .addMetric('ShippedFiles', MetricUnit.Count, files)
-        .addMetric('ShippedBytes', MetricUnit.Bytes, bytes);
-      if (lines !== undefined) metrics.addMetric('ShippedLines', MetricUnit.Count, lines);
-      metrics.publishStoredMetrics();
+    kept: ({ volumes, GiB, oldestMs }) => {
+      measured('KeptVolumes', 'Count', volumes);
+      measured('KeptGiB', 'Gigabytes', GiB);
+      measured('OldestKeptVolume', 'Seconds', Math.round(oldestMs / 1_000));
     },
-    unrecoverable: (directories) =>
-      made().addMetric('Unrecoverable', MetricUnit.Count, directories).publishStoredMetrics(),
+    shipped: ({ phase, files, bytes, lines }) => {
+      measured('ShippedFiles', 'Count', files, { phase });
+      measured('ShippedBytes', 'Bytes', bytes, { phase });
+      if (lines !== undefined) measured('ShippedLines', 'Count', lines, { phase });
+    },
+    unrecoverable: (directories) => measured('Unrecoverable', 'Count', directories),
   };
-}
+};

@@ -1,5 +1,4 @@
-import { MetricUnit } from '@aws-lambda-powertools/metrics';
-import { metricsOf } from './emf.ts';
+import type { Measured, Meter } from './metrics.ts';
 
 /** What a check of a site counts beside outcomes. Namespace `Reflex`, dimensions stack, function and site: three paid metrics a site. */
 export interface SiteMeter {
@@ -23,17 +22,12 @@ const DAY = 86_400_000;
 /** CloudWatch takes no longer value of a dimension. */
 const LONGEST = 1_024;
 
-/** `POWERTOOLS_METRICS_DISABLED=true` silences it. */
-export function siteMetricsFromEnv(fn: string): SiteMeter {
-  return {
-    checked: (site, { well, status, latencyMs, certificateExpiresAt }, now) => {
-      const metrics = metricsOf({ function: fn, site: site.slice(0, LONGEST) });
-      metrics.addMetric('SiteUp', MetricUnit.Count, well ? 1 : 0);
-      if (status !== null) metrics.addMetric('SiteLatency', MetricUnit.Milliseconds, latencyMs);
-      if (certificateExpiresAt !== null) {
-        metrics.addMetric('CertificateDaysLeft', MetricUnit.NoUnit, (certificateExpiresAt - now) / DAY);
-      }
-      metrics.publishStoredMetrics();
-    },
-  };
-}
+export const siteMetrics = (fn: string, { put }: Pick<Meter, 'put'>): SiteMeter => ({
+  checked: (site, { well, status, latencyMs, certificateExpiresAt }, now) => {
+    const dimensions = { function: fn, site: site.slice(0, LONGEST) };
+    const measured = (name: string, unit: Measured['unit'], value: number) => put({ dimensions, name, unit, value });
+    measured('SiteUp', 'Count', well ? 1 : 0);
+    if (status !== null) measured('SiteLatency', 'Milliseconds', latencyMs);
+    if (certificateExpiresAt !== null) measured('CertificateDaysLeft', 'None', (certificateExpiresAt - now) / DAY);
+  },
+});

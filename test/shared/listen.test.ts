@@ -208,7 +208,7 @@ describe('a full batch', () => {
     expect(runtime.errors).toHaveLength(1);
   });
 
-  it('is heard as far as the inbox did not take it', async () => {
+  it('is heard as far as the inbox did not take it, and the log says so', async () => {
     const { fn, runtime } = prepare({ condense: small });
     const half: typeof runtime = { ...runtime, enqueue: async () => [{ index: 0, message: 'no' }] };
 
@@ -217,6 +217,7 @@ describe('a full batch', () => {
     expect(heeded.length).toBeGreaterThan(0);
     expect(heeded.length + notForUs.length).toBe(800);
     expect(heeded.length).toBeLessThan(100);
+    expect(runtime.errors).toHaveLength(1);
   });
 });
 

@@ -76,6 +76,19 @@ describe('a call made patiently', () => {
     expect(made).toBeGreaterThan(2);
   });
 
+  it('that got no answer, and whose turn is too far off after that, is given up as unanswered', async () => {
+    const time = fakeTime();
+    const unanswered = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+    const turn = paced({ burst: 1, perSecond: 0.01 }, time);
+    const call = async () => {
+      await turn(time.start + 1_000);
+      throw unanswered;
+    };
+
+    await expect(patiently(time, time.start + 60_000, call)).rejects.toBe(unanswered);
+    await expect(patiently(time, time.start + 60_000, call)).rejects.toThrow('not made');
+  });
+
   it('whose time is over already is made once', async () => {
     const time = fakeTime();
     const { call, made } = failing(9, throttled);

@@ -190,6 +190,7 @@ export function fakeRuntime({
       brokenMessages: measure('brokenMessages'),
       notForUs: measure('notForUs'),
       notificationRefused: measure('notificationRefused'),
+      put: measure('put'),
       flush: async () => measure('flush')(),
     },
   };

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { examine } from '../../../scripts/ops/replay.ts';
+import { bundlesOf } from '../../../shared/events/reflex-bundle.ts';
 import { followUpBody } from '../../../shared/events/reflex-follow-up.ts';
 import { notificationBody } from '../../../shared/events/reflex-notification.ts';
 import { account, alarmEvent, at, region, streamArn } from '../../support/event-builders.ts';
@@ -77,6 +78,15 @@ describe('a dead letter', () => {
 });
 
 describe('replay', () => {
+  it('puts a bundle back as the one message that it is', async () => {
+    const [{ body } = { body: '' }] = bundlesOf([alarmEvent(), alarmEvent(), JSON.parse(tick)]);
+    const queue = memoryQueue([letter('a', body)]);
+    const { out } = await terminal({ deadLetters: queue, answer: true }).run('replay', '--yes');
+    expect(queue.sent.map((sent) => sent.body)).toEqual([body]);
+    expect(examine(letter('a', body), [deployed()]).what).toMatch(/^2 times alarm .*; schedule, all$/);
+    expect(out).toContain('1 message put back.');
+  });
+
   it('puts back what can be read and keeps the rest', async () => {
     const queue = memoryQueue([letter('a', alarm), letter('b', broken), letter('c', tick)]);
     const { run, asked } = terminal({ deadLetters: queue, answer: true });

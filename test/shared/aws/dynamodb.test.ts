@@ -232,6 +232,20 @@ describe('dynamoTable on the wire', () => {
     expect(mock.commandCalls(PutItemCommand)).toHaveLength(3 + 11);
   });
 
+  it('counts what the SDK has repeated itself, so that a write takes no longer for it', async () => {
+    const pauses: number[] = [];
+    const patient = dynamoTable(new DynamoDBClient({ region: 'eu-west-1' }), 'Ledger', async (n) => {
+      pauses.push(n);
+    });
+    const $metadata = { attempts: 3 };
+    mock.on(PutItemCommand).rejects(new ProvisionedThroughputExceededException({ message: 'slow down', $metadata }));
+
+    await expect(patient.put({ pk: 'p', sk: 's', body: '' })).rejects.toThrow('slow down');
+
+    expect(pauses).toEqual([3, 3, 3]);
+    expect(mock.commandCalls(PutItemCommand)).toHaveLength(4);
+  });
+
   it('does not repeat a write whose answer did not come: it may have been made', async () => {
     mock.on(PutItemCommand).rejects(Object.assign(new Error('no answer'), { name: 'TimeoutError' }));
 

@@ -25,16 +25,22 @@ describe('a bundle', () => {
     expect(message && parse(message)).toMatchObject({ kind: 'broken', error: { field: 'detail.events' } });
   });
 
+  it('that a person sends by hand brings its events as well', () => {
+    const { batch, messages } = receive(bundle({ events: [taskStateChange(), alarmEvent()] }));
+
+    expect([batch, ...messages.map(({ body }) => body)]).toEqual([false, taskStateChange(), alarmEvent()]);
+  });
+
   it('breaks only the event in it that is broken', () => {
     const { messages } = receive(sqsBatch(bundle({ events: [taskStateChange(), 'x', null] })));
 
     expect(messages.map((message) => parse(message).kind)).toEqual(['event', 'broken', 'broken']);
   });
 
-  it('in a bundle is for nobody', () => {
+  it('in a bundle is broken', () => {
     const { messages } = receive(sqsBatch(bundle({ events: [bundle({ events: [tick()] })] })));
 
-    expect(messages.map(parse)).toEqual([{ kind: 'not-for-us', reason: 'unknown-detail-type' }]);
+    expect(messages.map(parse)).toMatchObject([{ kind: 'broken', error: { field: 'detail-type' } }]);
   });
 });
 

@@ -18,7 +18,6 @@ describe('what is not for us', () => {
     ['unknown-source', { source: 'custom', 'detail-type': 'Alarm copied', AlarmName: 'orders', alarmData: {} }],
     ['unknown-source', { source: '__proto__', 'detail-type': 'constructor' }],
     ['unknown-detail-type', { source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm Something New' }],
-    ['unknown-detail-type', { source: 'reflex', 'detail-type': 'tick' }],
     [
       'alarm-configuration-change',
       { source: 'aws.cloudwatch', 'detail-type': 'CloudWatch Alarm Configuration Change' },
@@ -51,6 +50,7 @@ describe('what is broken', () => {
     ['source', { source: 7, 'detail-type': 'Tick' }],
     ['detail-type', { source: 'aws.cloudwatch' }],
     ['detail-type', { source: 'reflex', 'detail-type': ['Tick'] }],
+    ['detail-type', { source: 'reflex', 'detail-type': 'Of a later release', detail: {} }],
     ['detail', { ...alarmEvent(), detail: undefined }],
   ])('names the field %s', (field, payload) => {
     const [parsed] = parseAll(payload);

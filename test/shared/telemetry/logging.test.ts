@@ -103,6 +103,19 @@ describe('the log', () => {
     ]);
   });
 
+  it('calls no later invocation a cold start because the first had nothing to say', () => {
+    vi.stubEnv('AWS_LAMBDA_INITIALIZATION_TYPE', 'on-demand');
+    const log = logFromEnv('reshard-kinesis', {});
+    const context = (awsRequestId: string) => ({ awsRequestId }) as Parameters<typeof log.invocation>[0];
+
+    for (const id of ['request-1', 'request-2', 'request-3']) log.invocation(context(id));
+    log.info('warm');
+
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { message: 'warm', cold_start: false, function_request_id: 'request-3' },
+    ]);
+  });
+
   it('says of an error where it comes from, what caused it, and its request', () => {
     const log = logFromEnv('reshard-kinesis', {});
     const cause = new RangeError('too far');

@@ -38,6 +38,18 @@ describe('the meter', () => {
     ]);
   });
 
+  it('writes what a storm counts in lines that CloudWatch takes, each with the version', async () => {
+    const meter = metricsFromEnv();
+
+    for (let n = 0; n < 250; n++) meter.outcome('drain-fargate', 'skip', 'duplicate', false);
+    await meter.flush();
+
+    const counted = emitted().map(({ Outcome }) => (Outcome as number[]).length);
+    expect(counted.reduce((sum, n) => sum + n)).toBe(250);
+    expect(Math.max(...counted)).toBeLessThanOrEqual(100);
+    expect(new Set(emitted().map(({ version }) => version))).toEqual(new Set(['development']));
+  });
+
   it('counts a dry run as such too', async () => {
     const meter = metricsFromEnv();
 

@@ -1,16 +1,19 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { siteMetricsFromEnv } from '../../../shared/telemetry/site-metrics.ts';
+import { metricsFromEnv } from '../../../shared/telemetry/metrics.ts';
+import { siteMetrics } from '../../../shared/telemetry/site-metrics.ts';
 
 const NOW = Date.parse('2026-03-05T03:12:00Z');
 const DAY = 86_400_000;
 
-const measured = (
-  answer: Parameters<ReturnType<typeof siteMetricsFromEnv>['checked']>[1],
+const measured = async (
+  answer: Parameters<ReturnType<typeof siteMetrics>['checked']>[1],
   site = 'https://a.example',
 ) => {
   const printed: string[] = [];
   const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
-  siteMetricsFromEnv('check-site').checked(site, answer, NOW);
+  const meter = metricsFromEnv();
+  siteMetrics('check-site', meter).checked(site, answer, NOW);
+  await meter.flush();
   stdout.mockRestore();
   const { _aws, ...line } = JSON.parse(printed.join('')) as Record<string, unknown>;
   return line;
@@ -23,8 +26,8 @@ beforeEach(() => {
 });
 
 describe('a check', () => {
-  it('of a site that answers counts that it is up, its latency, and the days of its certificate', () => {
-    expect(measured({ well: true, status: 200, latencyMs: 80, certificateExpiresAt: NOW + 10.5 * DAY })).toEqual({
+  it('of a site that answers counts that it is up, its latency, and the days of its certificate', async () => {
+    expect(await measured({ well: true, status: 200, latencyMs: 80, certificateExpiresAt: NOW + 10.5 * DAY })).toEqual({
       stack: 'reflex',
       function: 'check-site',
       site: 'https://a.example',
@@ -38,19 +41,19 @@ describe('a check', () => {
   it.each([
     [503, { SiteUp: 0, SiteLatency: 80 }],
     [null, { SiteUp: 0 }],
-  ])('with status %s counts that it is not, and no latency that there was not', (status, expected) => {
+  ])('with status %s counts that it is not, and no latency that there was not', async (status, expected) => {
     const {
       stack: _stack,
       function: _fn,
       site: _site,
       version: _version,
       ...counted
-    } = measured({ well: false, status, latencyMs: 80, certificateExpiresAt: null });
+    } = await measured({ well: false, status, latencyMs: 80, certificateExpiresAt: null });
     expect(counted).toEqual(expected);
   });
 
-  it('of a very long URL keeps within what CloudWatch takes for a dimension', () => {
-    const { site } = measured(
+  it('of a very long URL keeps within what CloudWatch takes for a dimension', async () => {
+    const { site } = await measured(
       { well: true, status: 200, latencyMs: 1, certificateExpiresAt: null },
       `https://a.example/${'x'.repeat(2_000)}`,
     );
