@@ -62,6 +62,7 @@ const runScenario = async (scenario: Scenario): Promise<Outcome> => {
   }
   const begun = time.clock();
   await time.until(time.sleep(WATCHED));
+  if (calls.length === 0) throw new Error(`${scenario.way}: no call was made, so nothing was measured; run it again`);
   const latencies = world.victims
     .flatMap(({ id, at }) => {
       const handled = world.handledAt.get(id);
