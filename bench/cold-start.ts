@@ -110,8 +110,8 @@ export const bareSdk = (imports: readonly Imports[]): string =>
     })
     .join('\n');
 
-/** The template's options, less what leaves out parts of the SDK: a yardstick has the SDK as it comes. */
-const asItComes = ({ External: _, ...options }: LambdaFunction['bundling']): LambdaFunction['bundling'] => options;
+/** The template's options, less what leaves out or replaces parts of the SDK: a yardstick has it as it comes. */
+const asItComes = ({ External, Alias, ...options }: LambdaFunction['bundling']): LambdaFunction['bundling'] => options;
 
 /** Bundles a yardstick as the template bundles a function; gives its entry and the bytes loaded at init. */
 const bundled = async (fn: LambdaFunction, dir: string, name: string, source: string) => {

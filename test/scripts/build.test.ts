@@ -115,6 +115,22 @@ describe('the bundles of all functions', () => {
   });
 });
 
+describe("the module that stands for some of Node's", () => {
+  it('gives what they give, and nothing else', async () => {
+    const given: Readonly<Record<string, unknown>> = await import('../../shared/builtins.ts');
+    const aliases = (template?.bundling.Alias ?? []) as readonly string[];
+    const replaced = aliases.map((alias) => alias.split('=')[0] ?? '');
+
+    const theirs = replaced.flatMap((name) =>
+      Object.entries(process.getBuiltinModule(name) as Readonly<Record<string, unknown>>),
+    );
+
+    expect(replaced).toContain('node:crypto');
+    expect(Object.keys(given)).not.toHaveLength(0);
+    for (const [name, value] of Object.entries(given)) expect(theirs).toContainEqual([name, value]);
+  });
+});
+
 describe('the budget', () => {
   const bundle = (folder: string, bytes: number) => ({ folder, bytes, file: '', total: 900_000, zipped: 100_000 });
 
