@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { build } from '../../../scripts/build.ts';
+import { build, ROOT } from '../../../scripts/build.ts';
 import { functionsOf, readTemplate } from '../../../scripts/template.ts';
 
 const SOURCE = `
@@ -23,11 +22,12 @@ let folder: string;
 let file: string;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'reflex-stacks-'));
+  // As deep below the checkout as a function is: the template's aliases are relative.
+  folder = mkdtempSync(join(ROOT, 'node_modules/.stacks-'));
   writeFileSync(join(folder, 'handler.ts'), SOURCE);
   const [fn] = functionsOf(readTemplate());
   if (fn === undefined) throw new Error('The template has no function.');
-  ({ file } = await build({ ...fn, codeUri: '../'.repeat(20) + folder }, join(folder, 'out')));
+  ({ file } = await build({ ...fn, codeUri: join('node_modules', basename(folder)) }, join(folder, 'out')));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
