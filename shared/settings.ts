@@ -28,6 +28,9 @@ export type Values<S extends Settings> = { readonly [K in keyof S]: S[K] extends
 /** Prefix of every tag Reflex reads. */
 export const TAG_PREFIX = 'reflex:';
 
+/** The tag that lets Reflex touch a resource; IAM asks for the same. */
+export const OPT_IN_TAG = `${TAG_PREFIX}enabled`;
+
 const number = (text: string, pattern: RegExp, min: number, max: number): number | undefined => {
   if (!pattern.test(text)) return undefined;
   const value = Number(text);
@@ -87,7 +90,7 @@ export const fromTags = <S extends Settings>(
   tags: Readonly<Record<string, string>>,
   alsoKnown: readonly string[] = [],
 ): Values<S> => {
-  const known = [`${TAG_PREFIX}enabled`, ...Object.keys(settings).map(tagOf), ...alsoKnown];
+  const known = [OPT_IN_TAG, ...Object.keys(settings).map(tagOf), ...alsoKnown];
   // Services compare tag keys by case: Reflex:max-shards is another key, and was meant for us all the same.
   const unknown = Object.keys(tags).find((key) => key.toLowerCase().startsWith(TAG_PREFIX) && !known.includes(key));
   if (unknown !== undefined) {

@@ -1,5 +1,5 @@
 import type { Observed, Watch } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import type { SiteMeter } from '../../shared/telemetry/site-metrics.ts';
 import type { Answer, SiteFacts } from './facts.ts';
 import type { Policy, Site } from './policy.ts';

@@ -1,7 +1,7 @@
 import { standaloneClusters } from '../../shared/aws/elasticache.ts';
 import { resourcesTagged } from '../../shared/aws/tagging.ts';
 import type { ReflexFunction } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import { act } from './act.ts';
 import { type CacheKind, parseCacheArn } from './arns.ts';
 import { decide } from './decide.ts';

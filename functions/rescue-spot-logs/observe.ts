@@ -1,11 +1,12 @@
 import { idIn } from '../../shared/arns.ts';
 import { describeInstances, describeSnapshotsBy, describeVolumesBy } from '../../shared/aws/ec2.ts';
 import { describeTasks, listTasksOfFamily, tasksPerCall } from '../../shared/aws/ecs.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
 import { objectText } from '../../shared/aws/s3.ts';
 import { escalate, skip } from '../../shared/decision.ts';
 import { BrokenMessage } from '../../shared/events/event.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import {
   parseRescued,
   parseShipped,
@@ -187,9 +188,7 @@ const rescueTasks = async (
     listTasksOfFamily(cluster, family, 'STOPPED'),
   ]);
   const arns = [...new Set(listed.flat())];
-  const parts = Array.from({ length: Math.ceil(arns.length / tasksPerCall) }, (_, i) =>
-    describeTasks(cluster, arns.slice(i * tasksPerCall, (i + 1) * tasksPerCall)),
-  );
+  const parts = chunksOf(arns, tasksPerCall).map((some) => describeTasks(cluster, some));
   return (await Promise.all(parts))
     .flat()
     .map((task) => ({

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { resourcesTagged } from '../../shared/aws/tagging.ts';
 import type { ReflexFunction } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import { act } from './act.ts';
 import { decide, type KinesisCall } from './decide.ts';
 import type { StreamFacts } from './facts.ts';

@@ -9,8 +9,7 @@ import {
 } from '../../shared/aws/lambda.ts';
 import { tagsOf } from '../../shared/aws/tagging.ts';
 import type { Observed, Trigger, Watch } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
-import { tagOf } from '../../shared/settings.ts';
+import { OPT_IN_TAG, tagOf } from '../../shared/settings.ts';
 import { nameOf } from '../../shared/words.ts';
 import { DAY_SPAN_HOURS, SCALE_IN_COOL_DOWN } from './decide.ts';
 import { dayOfDemand, peakDemand, recent, shardsWorth } from './demand.ts';

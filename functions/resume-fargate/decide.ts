@@ -1,9 +1,10 @@
 import { type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import { isSpotInterruption } from '../../shared/ecs-task.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import { nameOf } from '../../shared/words.ts';
 import { type Memory, type Network, SHOWN_FOR, type Successor, type TaskFacts, type TaskSituation } from './facts.ts';
 import { OVERRIDES_AT_MOST, VARIABLES } from './overrides.ts';
-import { ENABLED_TAG, type Policy } from './policy.ts';
+import type { Policy } from './policy.ts';
 import { type Provider, type RunCall, runCall } from './run.ts';
 
 const SECOND = 1_000;
@@ -100,15 +101,15 @@ const stoppedOtherwise: Rule = ({ facts: { task } }) =>
 /** A task may say no where its definition says yes; when it has stopped, its own tags may be gone. */
 const notWanted: Rule = ({ policy, facts: { taskTags }, memory }) => {
   const remember: Memory = { ...memory, tags: taskTags };
-  const enabled = taskTags[ENABLED_TAG] ?? 'true';
+  const enabled = taskTags[OPT_IN_TAG] ?? 'true';
   if (!['true', 'false'].includes(enabled)) {
-    const finding = `tag ${ENABLED_TAG} on the task: expected true or false, found "${enabled.slice(0, 40)}"`;
+    const finding = `tag ${OPT_IN_TAG} on the task: expected true or false, found "${enabled.slice(0, 40)}"`;
     return {
       ...escalate('bad-tag', `${finding}; it is not resumed.`, 'Correct or remove the tag.', remember),
       finding,
     };
   }
-  if (enabled === 'false') return skip('not-opted-in', `The task's own tag ${ENABLED_TAG} is false.`, remember);
+  if (enabled === 'false') return skip('not-opted-in', `The task's own tag ${OPT_IN_TAG} is false.`, remember);
   return policy.resume
     ? undefined
     : skip(

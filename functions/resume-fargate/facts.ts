@@ -1,7 +1,7 @@
 import type { TaskOverride } from '@aws-sdk/client-ecs';
 import type { EcsTask } from '../../shared/ecs-task.ts';
 import type { CommonFacts, Situation } from '../../shared/function.ts';
-import { ENABLED_TAG } from './policy.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 
 /** ECS shows a stopped task, with all that it ran, for so long, ms: an hour. */
 export const SHOWN_FOR = 3_600_000;
@@ -93,7 +93,7 @@ type Tags = Readonly<Record<string, string>>;
 export const tagsOver = (definitionTags: Tags, taskTags: Tags): Tags => ({
   ...definitionTags,
   ...taskTags,
-  ...(definitionTags[ENABLED_TAG] === 'true' && { [ENABLED_TAG]: 'true' }),
+  ...(definitionTags[OPT_IN_TAG] === 'true' && { [OPT_IN_TAG]: 'true' }),
 });
 
 /** What AWS does not say any more of a task that is stopping: its network, and its tags. */

@@ -1,4 +1,4 @@
-import { fromEnv, fromTags, type Kind, oneOf, TAG_PREFIX, type Values, wholeNumber } from '../../shared/settings.ts';
+import { fromEnv, fromTags, type Kind, oneOf, type Values, wholeNumber } from '../../shared/settings.ts';
 
 const yesOrNo: Kind<boolean> = {
   expected: 'true or false',
@@ -33,9 +33,6 @@ export const settings = {
 } as const;
 
 export type Policy = Values<typeof settings>;
-
-/** The first half of the opt-in, which the pipeline asks for. */
-export const ENABLED_TAG = `${TAG_PREFIX}enabled`;
 
 /** What Reflex itself puts on the tasks it runs. */
 export const ROOT_TAG = 'reflex:resume-root';

@@ -1,5 +1,6 @@
 import type { RunTaskRequest, Tag } from '@aws-sdk/client-ecs';
 import type { Call } from '../../shared/decision.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import type { Network, TaskFacts } from './facts.ts';
 import { withResume } from './overrides.ts';
 import { ATTEMPT_TAG, ROOT_TAG } from './policy.ts';
@@ -65,7 +66,7 @@ const isManaged = (key: string): boolean => key.startsWith('aws:ecs:');
  */
 const tagsFor = ({ taskTags, root }: TaskFacts, attempt: number): Tag[] => {
   const tags = {
-    'reflex:enabled': 'true',
+    [OPT_IN_TAG]: 'true',
     ...Object.fromEntries(Object.entries(taskTags).filter(([key]) => !key.startsWith('aws:'))),
   };
   const marks = { [ROOT_TAG]: root, [ATTEMPT_TAG]: String(attempt) };

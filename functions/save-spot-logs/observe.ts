@@ -5,12 +5,13 @@ import { describeInstances, describeVolumesOf } from '../../shared/aws/ec2.ts';
 import { containerInstancesOn, describeTasks, listClusters, listTasksOn, tasksPerCall } from '../../shared/aws/ecs.ts';
 import { registeredInstances } from '../../shared/aws/elb-classic.ts';
 import { describesAtPace, describeTargetHealth } from '../../shared/aws/elbv2.ts';
+import { chunksOf } from '../../shared/aws/pages.ts';
 import { listCommandInvocations } from '../../shared/aws/ssm.ts';
 import { skip } from '../../shared/decision.ts';
 import { serviceNameOf, taskFromApi } from '../../shared/ecs-task.ts';
 import type { Observed, Watch } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
 import { type Patience, paced } from '../../shared/patience.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import { said } from '../../shared/words.ts';
 import {
   type Container,
@@ -353,8 +354,8 @@ const readTasks = async (cluster: string, containerInstance: string): Promise<Ho
   ]);
   const arns = [...wanted, ...unwanted];
   const tasks: HostTask[] = [];
-  for (let start = 0; start < arns.length; start += tasksPerCall) {
-    const described = (await describeTasks(cluster, arns.slice(start, start + tasksPerCall))).map(taskFromApi);
+  for (const some of chunksOf(arns, tasksPerCall)) {
+    const described = (await describeTasks(cluster, some)).map(taskFromApi);
     for (const task of described.filter(({ lastStatus }) => lastStatus !== 'STOPPED')) {
       tasks.push({
         arn: task.arn,

@@ -1,6 +1,7 @@
 import { type Act, type Call, type Decision, defer, escalate, skip } from '../../shared/decision.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Reason } from '../../shared/reasons.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import { shortArn } from '../../shared/words.ts';
 import { ALARM_OF_TAG, changeText, retuned, wantedAlarms } from './alarms.ts';
 import type { AlarmSettings, AlarmSituation, Memory, PresentAlarm } from './facts.ts';
@@ -56,7 +57,7 @@ const unready = ({ subject, arn }: AlarmSituation, now: number): Decision<AlarmC
 };
 
 /** A person who sets the alarm's own opt-in to false has taken it over. */
-const isKept = ({ tags }: PresentAlarm): boolean => tags['reflex:enabled'] === 'true';
+const isKept = ({ tags }: PresentAlarm): boolean => tags[OPT_IN_TAG] === 'true';
 const nameOf = ({ settings }: PresentAlarm): string => settings.AlarmName;
 
 const retire = ({ arn, subject }: AlarmSituation, own: readonly PresentAlarm[]): Decision<AlarmCall> => {
@@ -133,7 +134,7 @@ const named = (what: string, alarms: readonly string[]): string[] => {
 };
 
 const tagsFor = (arn: string): Tag[] => [
-  { Key: 'reflex:enabled', Value: 'true' },
+  { Key: OPT_IN_TAG, Value: 'true' },
   { Key: ALARM_OF_TAG, Value: arn },
 ];
 

@@ -1,7 +1,7 @@
 import { resourcesTagged } from '../../shared/aws/tagging.ts';
 import type { ReflexFunction } from '../../shared/function.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
 import type { Patience } from '../../shared/patience.ts';
+import { OPT_IN_TAG } from '../../shared/settings.ts';
 import { act } from './act.ts';
 import { ALARM_OF_TAG } from './alarms.ts';
 import { type AlarmCall, decide } from './decide.ts';

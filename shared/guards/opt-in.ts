@@ -1,8 +1,6 @@
 import { escalate, skip } from '../decision.ts';
+import { OPT_IN_TAG } from '../settings.ts';
 import type { Entrance } from './guard.ts';
-
-/** The tag that lets Reflex touch a resource; IAM asks for the same. */
-export const OPT_IN_TAG = 'reflex:enabled';
 
 /** Only `true` opts in, letter for letter: IAM compares it so. Anything but true and false is somebody's mistake. */
 export const optIn: Entrance = ({ tags }) => {

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { functionsOf, type Props, props, readTemplate } from '../../scripts/template.ts';
-import { OPT_IN_TAG } from '../../shared/guards/opt-in.ts';
-import { type Settings, tagOf } from '../../shared/settings.ts';
+import { OPT_IN_TAG, type Settings, tagOf } from '../../shared/settings.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
 const template = readTemplate();

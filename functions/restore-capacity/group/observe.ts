@@ -2,7 +2,7 @@ import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import { describeAutoScalingGroups, groupsTagged } from '../../../shared/aws/autoscaling.ts';
 import { skip } from '../../../shared/decision.ts';
 import type { Observed, Watch } from '../../../shared/function.ts';
-import { OPT_IN_TAG } from '../../../shared/guards/opt-in.ts';
+import { OPT_IN_TAG } from '../../../shared/settings.ts';
 import { type GroupFacts, groupNameIn, type News, poolOf } from './facts.ts';
 
 /** On its way, or there. A warm pool is not listed; what is on standby, or leaves, carries nothing. */

@@ -6,10 +6,9 @@ import { chunksOf } from '../../../shared/aws/pages.ts';
 import { skip } from '../../../shared/decision.ts';
 import type { Observed, Watch } from '../../../shared/function.ts';
 import type { Reading } from '../../../shared/guards/guard.ts';
-import { OPT_IN_TAG } from '../../../shared/guards/opt-in.ts';
 import { type Patience, patiently } from '../../../shared/patience.ts';
 import { reading } from '../../../shared/reads.ts';
-import { SettingError } from '../../../shared/settings.ts';
+import { OPT_IN_TAG, SettingError } from '../../../shared/settings.ts';
 import type { PairState, ServiceFacts, ServiceState } from './facts.ts';
 import { type ServicePolicy, type StackPolicy, servicePolicy } from './policy.ts';
 

@@ -1,7 +1,6 @@
 import { resourcesTagged } from '../../../shared/aws/tagging.ts';
-import { OPT_IN_TAG } from '../../../shared/guards/opt-in.ts';
 import type { Patience } from '../../../shared/patience.ts';
-import { tagOf } from '../../../shared/settings.ts';
+import { OPT_IN_TAG, tagOf } from '../../../shared/settings.ts';
 import type { Part } from '../part.ts';
 import { act } from './act.ts';
 import type { ServiceFacts } from './facts.ts';
